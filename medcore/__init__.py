@@ -1,0 +1,1 @@
+"""medcore: train, judge, explain and apply deep models on clinical data."""

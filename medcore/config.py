@@ -1,0 +1,336 @@
+"""`RunConfig`: everything that decides a run, and the only source of forms, flags and defaults.
+
+A field's `title` is its label, `description` its help text; `ge`/`le` its limits. The pages build
+their widgets from these, the command line its `--set section.field=value`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from typing import Any, Literal, Union, get_args, get_origin
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medcore.errors import ConfigError
+
+Kind = Literal["number", "category", "text", "image", "audio", "series", "date"]
+Role = Literal[
+    "input", "outcome", "patient", "site", "date", "duration", "event", "treatment", "ignored"
+]
+Task = Literal["binary", "multiclass", "regression"]
+Part = Literal["train", "validation", "calibration", "test"]
+ModelName = Literal["recommended", "tabm", "mlp", "logistic", "random_forest", "gradient_boosting"]
+Preset = Literal["quick", "balanced", "thorough"]
+
+CONFIG_VERSION = 1
+ADVANCED = {"advanced": True}
+
+
+class Section(BaseModel):
+    """A group of settings; unknown names are refused and instances never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Repair(Section):
+    """One change of the data that the user agreed to; applied alike in training and prediction.
+
+    `missing_values`: the listed `values` of `column` are read as missing.
+    `merge_spellings`: `mapping` (spelling found → spelling kept) is applied to `column`.
+    `parse_numbers`: numbers stored as text become numbers (`mapping` may say how: "decimal",
+    "thousands", "unit").
+    `ignore_column`: `column` gets the role ignored.
+    `drop_duplicates`: rows equal in every column are kept once (training data only).
+    `missing_above`/`missing_below`: values beyond the limit in `values[0]` are read as missing.
+    """
+
+    action: Literal[
+        "missing_values",
+        "merge_spellings",
+        "parse_numbers",
+        "ignore_column",
+        "drop_duplicates",
+        "missing_above",
+        "missing_below",
+    ]
+    column: str = ""
+    values: tuple[str, ...] = ()
+    mapping: dict[str, str] = Field(default_factory=dict)
+
+
+class DataConfig(Section):
+    """What each column is, and the repairs agreed to; what is not given is inferred."""
+
+    roles: dict[str, Role] = Field(default_factory=dict, title="Roles")
+    kinds: dict[str, Kind] = Field(default_factory=dict, title="Kinds")
+    units: dict[str, str] = Field(default_factory=dict, title="Units")
+    repairs: tuple[Repair, ...] = Field(default=(), title="Repairs agreed to")
+
+
+class OutcomeConfig(Section):
+    """The outcome's meaning."""
+
+    positive: str | None = Field(
+        None,
+        title="Positive class",
+        description="The class whose risk is predicted; by default the rarer one.",
+    )
+
+
+class SplitConfig(Section):
+    """Who is learned from and who is judged on."""
+
+    kind: Literal["holdout", "kfold", "temporal", "site"] = Field(
+        "holdout",
+        title="How patients are divided",
+        description="Hold-out: one random test group. k-fold: everyone is tested once. "
+        "Temporal: the latest patients are the test. Site: each site is tested in turn.",
+    )
+    test: float = Field(
+        0.2, ge=0.05, le=0.5, title="Test share",
+        description="Share of patients set aside and scored once, at the very end.",
+    )  # fmt: skip
+    validation: float = Field(
+        0.2, ge=0.05, le=0.5, title="Validation share", json_schema_extra=ADVANCED,
+        description="Share of the remaining patients that decides when to stop and the threshold.",
+    )  # fmt: skip
+    calibration: float = Field(
+        0.1, ge=0, le=0.4, title="Calibration share", json_schema_extra=ADVANCED,
+        description="Share of the training patients kept for calibration from 1,000 training rows; "
+        "below that, and at 0, cross-fitted predictions of the training rows serve instead.",
+    )  # fmt: skip
+    folds: int = Field(
+        5, ge=2, le=20, title="Folds", json_schema_extra=ADVANCED,
+        description="Number of groups in k-fold cross-validation.",
+    )  # fmt: skip
+    repeats: int = Field(
+        1, ge=1, le=10, title="Repeats", json_schema_extra=ADVANCED,
+        description="How often the whole cross-validation is repeated with other groups.",
+    )  # fmt: skip
+
+
+class MissingConfig(Section):
+    """What stands in for a value that was not measured."""
+
+    strategy: Literal["median", "mean", "most_frequent"] = Field(
+        "median", title="Missing numbers become",
+        description="Learned from the training patients only. Categories take the most frequent.",
+    )  # fmt: skip
+    indicator: bool = Field(
+        True, title="Tell the model what was missing",
+        description="Adds a yes/no input per column: a test not done can itself be informative.",
+    )  # fmt: skip
+
+
+class PrepareConfig(Section):
+    """How columns become numbers."""
+
+    scaling: Literal["standard", "robust", "quantile"] = Field(
+        "quantile", title="Scaling of numbers", json_schema_extra=ADVANCED,
+        description="Quantile copes with skewed laboratory values; robust uses median and "
+        "quartiles; standard uses mean and standard deviation.",
+    )  # fmt: skip
+    max_categories: int = Field(
+        50, ge=2, le=1000, title="Categories kept per column", json_schema_extra=ADVANCED,
+        description="The most frequent ones; the others share one place with unseen categories.",
+    )  # fmt: skip
+
+
+class ModelConfig(Section):
+    """Which network, and its size."""
+
+    name: ModelName = Field(
+        "recommended", title="Model",
+        description="Recommended joins a deep ensemble (TabM) with a logistic regression and a "
+        "random forest, weighted by predictions for patients they were not fitted on.",
+    )  # fmt: skip
+    width: int = Field(
+        128, ge=8, le=2048, title="Width", json_schema_extra=ADVANCED,
+        description="Neurons per hidden layer.",
+    )  # fmt: skip
+    layers: int = Field(
+        2, ge=1, le=8, title="Layers", json_schema_extra=ADVANCED, description="Hidden layers.",
+    )  # fmt: skip
+    dropout: float = Field(
+        0.1, ge=0, le=0.8, title="Dropout", json_schema_extra=ADVANCED,
+        description="Share of neurons switched off at random in training; guards against "
+        "learning patients by heart.",
+    )  # fmt: skip
+    ensemble: int = Field(
+        16, ge=1, le=64, title="TabM members", json_schema_extra=ADVANCED,
+        description="Networks that TabM trains as one and averages.",
+    )  # fmt: skip
+    embedding: Literal["none", "piecewise_linear"] = Field(
+        "piecewise_linear", title="Embedding of numbers", json_schema_extra=ADVANCED,
+        description="Piecewise linear gives each number its own learned curve.",
+    )  # fmt: skip
+    bins: int = Field(
+        16, ge=2, le=128, title="Pieces per number", json_schema_extra=ADVANCED,
+        description="Pieces of each number's learned curve.",
+    )  # fmt: skip
+
+
+class TrainConfig(Section):
+    """How the network learns."""
+
+    epochs: int = Field(
+        60, ge=1, le=2000, title="Epochs",
+        description="Passes over the training patients; early stopping may end sooner.",
+    )  # fmt: skip
+    batch_size: int = Field(
+        128, ge=1, le=65536, title="Batch size", json_schema_extra=ADVANCED,
+        description="Patients per learning step.",
+    )  # fmt: skip
+    optimizer: Literal["adamw", "sgd"] = Field(
+        "adamw", title="Optimiser", json_schema_extra=ADVANCED,
+        description="AdamW is the safe choice; SGD runs with momentum.",
+    )  # fmt: skip
+    learning_rate: float = Field(
+        2e-3, gt=0, le=10, title="Learning rate", json_schema_extra=ADVANCED,
+        description="Size of a learning step at its largest.",
+    )  # fmt: skip
+    momentum: float = Field(
+        0.9, ge=0, lt=1, title="Momentum", json_schema_extra=ADVANCED, description="For SGD.",
+    )  # fmt: skip
+    schedule: Literal["one_cycle", "constant"] = Field(
+        "one_cycle", title="Learning-rate schedule", json_schema_extra=ADVANCED,
+        description="One cycle warms up and cools down; constant stays.",
+    )  # fmt: skip
+    weight_decay: float = Field(
+        1e-2, ge=0, le=10, title="Weight decay", json_schema_extra=ADVANCED,
+        description="Pulls weights towards zero; guards against learning patients by heart.",
+    )  # fmt: skip
+    label_smoothing: float = Field(
+        0.0, ge=0, le=0.5, title="Label smoothing", json_schema_extra=ADVANCED,
+        description="Softens the classes; makes predicted risks less extreme.",
+    )  # fmt: skip
+    clip_norm: float = Field(
+        1.0, ge=0, le=1000, title="Gradient clipping", json_schema_extra=ADVANCED,
+        description="Largest gradient norm of a step; 0 switches it off.",
+    )  # fmt: skip
+    patience: int = Field(
+        16, ge=1, le=1000, title="Patience", json_schema_extra=ADVANCED,
+        description="Epochs without a better validation loss before training ends.",
+    )  # fmt: skip
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", title="Device", json_schema_extra=ADVANCED,
+        description="Auto takes a graphics processor when there is one.",
+    )  # fmt: skip
+    mixed_precision: Literal["auto", "off"] = Field(
+        "auto", title="Mixed precision", json_schema_extra=ADVANCED,
+        description="Auto uses half precision on CUDA, where it is faster.",
+    )  # fmt: skip
+
+
+class EvaluateConfig(Section):
+    """How the model is judged."""
+
+    resamples: int = Field(
+        1000, ge=100, le=10000, title="Bootstrap resamples", json_schema_extra=ADVANCED,
+        description="Resampled test groups behind each interval.",
+    )  # fmt: skip
+    threshold: Literal["youden", "f1", "sensitivity", "specificity", "fixed"] = Field(
+        "youden", title="Threshold chosen by", json_schema_extra=ADVANCED,
+        description="On validation patients only. Youden weighs missed patients and false alarms "
+        "alike; sensitivity or specificity guarantees a value; fixed takes yours.",
+    )  # fmt: skip
+    target: float = Field(
+        0.9, gt=0, lt=1, title="Target", json_schema_extra=ADVANCED,
+        description="The sensitivity or specificity to reach, or the fixed threshold.",
+    )  # fmt: skip
+
+
+class RunConfig(Section):
+    """Everything that decides a run.
+
+    >>> RunConfig().model.name
+    'recommended'
+    """
+
+    version: Literal[1] = CONFIG_VERSION
+    task: Task | None = Field(None, title="Task", description="Inferred from the outcome.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", json_schema_extra=ADVANCED,
+                      description="The same seed gives the same numbers.")  # fmt: skip
+    data: DataConfig = DataConfig()
+    outcome: OutcomeConfig = OutcomeConfig()
+    split: SplitConfig = SplitConfig()
+    missing: MissingConfig = MissingConfig()
+    prepare: PrepareConfig = PrepareConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+
+PRESETS: dict[Preset, dict[str, Any]] = {
+    "quick": {"train.epochs": 30, "train.patience": 8, "model.ensemble": 8, "model.width": 64},
+    "balanced": {},
+    "thorough": {"train.epochs": 200, "train.patience": 30, "model.ensemble": 32},
+}
+
+
+def load_config(values: dict[str, Any]) -> RunConfig:
+    """Check a plain dict (a read `config.json`) and return the config.
+
+    Raises `ConfigError` with the first wrong field, its value and the rule.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "config"
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"There is no setting '{where}'; check its spelling.") from None
+        raise ConfigError(
+            f"Setting '{where}' cannot be {first['input']!r}: {first['msg']}."
+        ) from None
+
+
+def change_config(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
+    """Return a config with dotted fields changed, e.g. `{"train.epochs": 20}`.
+
+    >>> change_config(RunConfig(), {"train.epochs": "20"}).train.epochs
+    20
+    """
+    values = config.model_dump()
+    for path, value in changes.items():
+        *sections, field = path.split(".")
+        place: Any = values
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or (field not in place and place is values):
+            raise ConfigError(f"There is no setting '{path}'; check its spelling.")
+        place[field] = None if value in ("none", "None") and _is_optional(path) else value
+    return load_config(values)
+
+
+def _is_optional(path: str) -> bool:
+    model: Any = RunConfig
+    annotation: Any = None
+    for part in path.split("."):
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            return False
+        annotation = model = field.annotation
+    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
+
+
+def preset_config(preset: Preset, config: RunConfig | None = None) -> RunConfig:
+    """Return the config with a preset's values.
+
+    >>> preset_config("quick").train.epochs
+    30
+    """
+    return change_config(config or RunConfig(), PRESETS[preset])
+
+
+def generator(seed: int, *names: str | int) -> np.random.Generator:
+    """Return the random generator that belongs to a seed and a purpose, e.g. `("split", 3)`.
+
+    >>> bool(generator(0, "split").random() == generator(0, "split").random())
+    True
+    """
+    text = "/".join(str(name) for name in names)
+    words = np.frombuffer(hashlib.sha256(text.encode()).digest(), dtype=np.uint32)
+    return np.random.default_rng([seed, *words.tolist()])

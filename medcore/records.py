@@ -1,0 +1,279 @@
+"""The records that travel between the stages; plain, frozen, and free of behaviour.
+
+    columns → Dataset → Finding[] → Split → Prepared → Epoch… → Predictions → Evaluation
+
+Rows are known by `row_id`, their position in the source file from 0, which is the index of
+`Dataset.frame` and never changes when rows are set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from medcore.config import Kind, Part, Repair, Role, RunConfig, Task
+
+Severity = Literal["stop", "warning", "hint"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: what it holds and what it is for. `note` says how that was inferred."""
+
+    name: str
+    kind: Kind
+    role: Role
+    unit: str | None = None
+    categories: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What one step did to rows and columns, and why; nothing leaves without one.
+
+    `by_class` counts the rows that left by outcome class, where the outcome was known.
+    """
+
+    step: str
+    reason: str
+    rows_in: int
+    rows_out: int
+    columns_in: int
+    columns_out: int
+    columns: tuple[str, ...] = ()
+    by_class: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table of patients or visits.
+
+    `frame` keeps the source's columns; numbers are float64 or int64, categories and text are
+    pandas strings, booleans are categories, dates are datetime64; missing is NaN / NA / NaT.
+    `sha256` is the hash of the source file's bytes.
+    """
+
+    name: str
+    source: str
+    sha256: str
+    frame: pd.DataFrame
+    columns: tuple[Column, ...]
+    ledger: tuple[LedgerEntry, ...] = ()
+
+    def column(self, name: str) -> Column:
+        """Return the column called `name`; `KeyError` when there is none."""
+        return next(c for c in self.columns if c.name == name)
+
+    def with_role(self, *roles: Role) -> tuple[Column, ...]:
+        """Return the columns that have one of the roles, in the table's order."""
+        return tuple(c for c in self.columns if c.role in roles)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person should know before training.
+
+    `code` is a stable word (`missing`, `disguised_missing`, `constant`, `identifier`, …);
+    `evidence` holds figures for a table; `repair` is what "accept" would do, if anything.
+    """
+
+    code: str
+    severity: Severity
+    columns: tuple[str, ...]
+    title: str
+    detail: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    repair: Repair | None = None
+
+
+Parts = Mapping[Part, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who is in which part, as row ids.
+
+    `parts` are those of the model that is kept. With folds (k-fold, site), every fold has its own
+    parts including `test`, and `parts` has no test rows. `fold_names` are "1", "2", … or sites.
+    `notes` are sentences about rare classes and the like.
+    """
+
+    kind: str
+    seed: int
+    parts: Parts
+    folds: tuple[Parts, ...] | None = None
+    fold_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """The prepared inputs of one kind.
+
+    `values` for tables: float32, shape (rows, features), no NaN. `names` and `sources` give each
+    feature's name and the column it came from; `numeric` are the positions of scaled numbers
+    (they take number embeddings), the rest are 0/1 (one-hot places and missing indicators).
+    `bins` holds, for each numeric position, its piecewise-linear edges.
+    `present` is False where a whole modality is missing.
+    """
+
+    kind: Literal["table", "text", "image", "audio", "series"]
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    values: np.ndarray
+    present: np.ndarray
+    numeric: tuple[int, ...] = ()
+    bins: tuple[np.ndarray, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows ready for a model, in the order of `row_id`.
+
+    `blocks` is keyed "table" for all tabular columns together, else by column name.
+    `outcome`: int64 class codes into `classes`, or float64 for regression (`classes` empty).
+    `group`: one int64 per patient (row position where there is no patient column).
+    """
+
+    task: Task
+    row_id: np.ndarray
+    blocks: Mapping[str, Block]
+    outcome: np.ndarray
+    classes: tuple[str, ...]
+    group: np.ndarray
+
+    def take(self, positions: np.ndarray) -> Prepared:
+        """Return the rows at `positions` (int array into this record)."""
+        blocks = {
+            key: Block(
+                b.kind,
+                b.names,
+                b.sources,
+                b.values[positions],
+                b.present[positions],
+                b.numeric,
+                b.bins,
+            )  # fmt: skip
+            for key, b in self.blocks.items()
+        }
+        return Prepared(
+            self.task, self.row_id[positions], blocks, self.outcome[positions], self.classes,
+            self.group[positions],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training rows. `fit` names it ("tabm, fold 2 of 5"); seconds are wall."""
+
+    fit: str
+    epoch: int
+    epochs: int
+    train_loss: float
+    validation_loss: float | None
+    learning_rate: float
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a run tells while it works; one line of `events.jsonl`.
+
+    `fraction` is the share of the whole run that is done (0–1).
+    """
+
+    time: float
+    stage: str
+    message: str
+    fraction: float
+    epoch: Epoch | None = None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a long step talks to whoever started it: `emit` events, ask whether to stop."""
+
+    emit: Callable[[Event], None] = lambda event: None
+    stopping: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What models said of whom.
+
+    `frame` columns: row_id, patient, site, part, fold, model ("model" or a baseline's name),
+    outcome, and `p_CLASS` per class, or `predicted`, `low`, `high` for regression.
+    `outcome` holds class names as strings, or floats. `fold` is -1 outside folds.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    positive: str | None
+    frame: pd.DataFrame
+
+    def probabilities(self) -> np.ndarray:
+        """Return the class probabilities, float64 (rows, classes), in the order of `classes`."""
+        return self.frame[[f"p_{c}" for c in self.classes]].to_numpy(np.float64)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure with its 95 % interval; `reason` says why a value is NaN."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    method: Literal["bootstrap", "delong", "wilson", "crossfit", "none"]
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class PartEvaluation:
+    """One part judged at the frozen threshold (None where the arg-max decides)."""
+
+    n: int
+    events: int | None
+    threshold: float | None
+    metrics: Mapping[str, Metric]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything a run is judged by; `evaluation.json` is this record.
+
+    `baselines` holds each baseline judged on the test rows; `curves` JSON-ready lists per model
+    ("model" or baseline name) for roc, precision_recall, calibration, histogram, confusion.
+    """
+
+    task: Task
+    positive: str | None
+    classes: tuple[str, ...]
+    parts: Mapping[str, PartEvaluation]
+    baselines: Mapping[str, PartEvaluation]
+    curves: Mapping[str, Any]
+    folds: tuple[Mapping[str, Any], ...] = ()
+    effect: Mapping[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or running run as the store knows it."""
+
+    id: str
+    workspace: str
+    name: str
+    state: Literal["queued", "running", "stopping", "finished", "failed", "stopped"]
+    folder: Path
+    config: RunConfig
+    dataset: str
+    created: float
+    summary: Mapping[str, Any] = field(default_factory=dict)
