@@ -9,7 +9,7 @@ Rows are known by `row_id`, their position in the source file from 0, which is t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -151,21 +151,16 @@ class Prepared:
     def take(self, positions: np.ndarray) -> Prepared:
         """Return the rows at `positions` (int array into this record)."""
         blocks = {
-            key: Block(
-                b.kind,
-                b.names,
-                b.sources,
-                b.values[positions],
-                b.present[positions],
-                b.numeric,
-                b.bins,
-            )  # fmt: skip
-            for key, b in self.blocks.items()
+            key: replace(block, values=block.values[positions], present=block.present[positions])
+            for key, block in self.blocks.items()
         }
-        return Prepared(
-            self.task, self.row_id[positions], blocks, self.outcome[positions], self.classes,
-            self.group[positions],
-        )  # fmt: skip
+        return replace(
+            self,
+            blocks=blocks,
+            row_id=self.row_id[positions],
+            outcome=self.outcome[positions],
+            group=self.group[positions],
+        )
 
 
 @dataclass(frozen=True)
@@ -200,7 +195,7 @@ class Event:
 class Watch:
     """How a long step talks to whoever started it: `emit` events, ask whether to stop."""
 
-    emit: Callable[[Event], None] = lambda event: None
+    emit: Callable[[Event], None] = lambda _: None
     stopping: Callable[[], bool] = lambda: False
 
 
