@@ -1,0 +1,211 @@
+"""The command line: `python -m medcore COMMAND`; what the pages do, scripts can do.
+
+Bad input ends with exit code 2 and one sentence on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from medcore.config import PRESETS, RunConfig, change_config, load_config, preset_config
+from medcore.errors import ConfigError, DataError, MedcoreError, StoreError
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message[0].upper()}{message[1:]}; see 'python -m medcore --help'.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out one command and return its exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+        return options.command(options) or 0
+    except MedcoreError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m medcore", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    samples = commands.add_parser("samples", help="list the data sets that ship with medcore")
+    samples.set_defaults(command=_samples)
+
+    check = commands.add_parser("check", help="print the findings about a data set as JSON")
+    _add_data_options(check)
+    check.set_defaults(command=_check)
+
+    run = commands.add_parser("run", help="train and judge a model; prints the run's folder")
+    _add_data_options(run)
+    run.add_argument("--preset", choices=sorted(PRESETS), help="settings to start from")
+    run.add_argument("--name", default="", help="the run's name in lists")
+    run.add_argument("--again", action="store_true", help="train even if this run was done before")
+    run.add_argument("--out", type=Path, metavar="DIR", help="also copy the run's folder here")
+    run.set_defaults(command=_run)
+
+    predict = commands.add_parser("predict", help="apply a run's model to new patients")
+    predict.add_argument("run", type=Path, metavar="RUN_DIR")
+    predict.add_argument("data", metavar="NEW_DATA")
+    predict.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.csv")
+    predict.set_defaults(command=_predict)
+
+    work = commands.add_parser("work", help="carry out one queued job (what a worker runs)")
+    work.add_argument("job", metavar="JOB_ID")
+    work.set_defaults(command=_work)
+    return parser
+
+
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", metavar="DATA", help="a file, or sample:NAME")
+    parser.add_argument("--outcome", metavar="COLUMN")
+    parser.add_argument("--role", action="append", default=[], metavar="COLUMN=ROLE")
+    parser.add_argument("--kind", action="append", default=[], metavar="COLUMN=KIND")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as JSON")
+
+
+def _samples(_: argparse.Namespace) -> None:
+    from medcore.data import SAMPLES
+
+    for sample in SAMPLES:
+        print(f"sample:{sample.name:<14} {sample.rows:>6} rows  {sample.title}")
+        print(f"{'':<29} {sample.teaches} Licence: {sample.licence}. Source: {sample.source}.")
+
+
+def _check(options: argparse.Namespace) -> None:
+    from medcore.checks import check_dataset, findings_json
+    from medcore.data import assign_columns, open_dataset
+
+    dataset = assign_columns(open_dataset(options.data), _config(options))
+    json.dump(findings_json(check_dataset(dataset)), sys.stdout, indent=2, ensure_ascii=False)
+    print()
+
+
+def _run(options: argparse.Namespace) -> int:
+    from medcore.data import assign_columns, configure_dataset, open_dataset
+    from medcore.jobs import start_run, tend
+    from medcore.store import local_workspace, open_home, save_dataset
+
+    config = _config(options)
+    dataset = open_dataset(options.data)
+    configure_dataset(dataset, config)  # refuses what cannot be trained before anything is queued
+    for column in assign_columns(dataset, config).columns:
+        print(f"{column.name}: {column.kind}, {column.role}", file=sys.stderr)
+    home = open_home()
+    workspace = local_workspace(home)
+    row = save_dataset(workspace, dataset)
+    tend(home)
+    run, cached = start_run(workspace, row.id, config, name=options.name, again=options.again)
+    if cached:
+        print("Trained before with the same data and settings.", file=sys.stderr)
+    else:
+        _follow(workspace, run.id)
+    if options.out:
+        _copy_run(run.folder, options.out)
+    print(options.out or run.folder)
+    return 0
+
+
+def _follow(workspace, run_id: str) -> None:
+    """Show a run's progress until it ends; Ctrl-C stops it and keeps the best so far."""
+    from medcore.jobs import job_of_run, stop_job, tend, wait
+
+    job = job_of_run(workspace, run_id)
+    try:
+        while job.state in ("queued", "running", "stopping"):
+            _show_progress(job.fraction, job.message or job.state)
+            job = wait(workspace, job.id, timeout=0.5)
+            tend(workspace.home)
+    except KeyboardInterrupt:
+        stop_job(workspace, job.id)
+        job = wait(workspace, job.id, timeout=10)
+    print(file=sys.stderr)
+    if job.state == "failed":
+        raise MedcoreError(job.error or "The run failed without giving a reason.")
+    if job.state == "stopped":
+        raise MedcoreError("The run was stopped; its best state so far is kept.")
+
+
+def _show_progress(fraction: float, message: str) -> None:
+    done = round(30 * fraction)
+    bar = "█" * done + "·" * (30 - done)
+    print(f"\r{bar} {fraction:4.0%} {message[:60]:<60}", end="", file=sys.stderr, flush=True)
+
+
+def _copy_run(source: Path, target: Path) -> None:
+    try:
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The run is kept in {source}, but could not be copied to {target}: {error.strerror}."
+        ) from None
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from medcore.data import open_dataset
+    from medcore.predict import load_model, predict_table
+
+    if not (options.run / "model.json").is_file():
+        raise DataError(
+            f"{options.run} holds no trained model; give the folder that 'run' printed."
+        )
+    table, match = predict_table(load_model(options.run), open_dataset(options.data))
+    for sentence in match.sentences:
+        print(sentence, file=sys.stderr)
+    try:
+        table.to_csv(options.output, index=False)
+    except OSError as error:
+        raise StoreError(f"{options.output} cannot be written: {error.strerror}.") from None
+    print(options.output)
+
+
+def _work(options: argparse.Namespace) -> int:
+    from medcore.jobs.worker import work
+
+    return work(options.job)
+
+
+def _config(options: argparse.Namespace) -> RunConfig:
+    config = RunConfig()
+    if options.config:
+        config = load_config(_read_json(options.config))
+    if getattr(options, "preset", None):
+        config = preset_config(options.preset, config)
+    roles = dict(_pair(text, "--role") for text in options.role)
+    if options.outcome:
+        roles[options.outcome] = "outcome"
+    kinds = dict(_pair(text, "--kind") for text in options.kind)
+    values = config.model_dump()
+    values["data"]["roles"] |= roles
+    values["data"]["kinds"] |= kinds
+    return change_config(load_config(values), dict(_pair(text, "--set") for text in options.set))
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, sign, value = text.rpartition("=")
+    if not sign or not name:
+        raise ConfigError(f"{option} needs NAME=VALUE, not '{text}'.")
+    return name, value
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as JSON settings: {error}.") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold one JSON object of settings.")
+    return values
+
+
+if __name__ == "__main__":
+    sys.exit(main())
