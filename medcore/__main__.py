@@ -155,9 +155,7 @@ def _predict(options: argparse.Namespace) -> None:
     from medcore.predict import load_model, predict_table
 
     if not (options.run / "model.json").is_file():
-        raise DataError(
-            f"{options.run} holds no trained model; give the folder that 'run' printed."
-        )
+        raise DataError(f"{options.run} holds no model; give the folder that 'run' printed.")
     table, match = predict_table(load_model(options.run), open_dataset(options.data))
     for sentence in match.sentences:
         print(sentence, file=sys.stderr)

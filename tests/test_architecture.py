@@ -16,7 +16,7 @@ FLOORS = {
     "checks": 2, "split": 2, "evaluate": 2,
     "models": 3,
     "train": 4,
-    "prepare": 5, "predict": 5, "explain": 5,
+    "prepare": 5, "predict": 5.5, "explain": 5.5,
     "recipes": 6, "report": 6, "certificate": 6,
     "pipeline": 7,
     "jobs": 8,
