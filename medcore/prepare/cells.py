@@ -1,0 +1,99 @@
+"""What a reader of a prediction should know of the patient's own values.
+
+Both functions look at the given rows only, and never change a value.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from medcore.prepare.columns import (
+    CategoryFit,
+    DateFit,
+    NumberFit,
+    read_days,
+    read_numbers,
+    read_words,
+)
+from medcore.prepare.preparation import Preparation
+from medcore.records import Dataset
+
+
+def imputed_cells(preparation: Preparation, dataset: Dataset) -> pd.DataFrame:
+    """Return the missing cells and what stands in for them: row_id, column, used (as text)."""
+    frame = dataset.frame
+    parts = []
+    for fit in preparation.columns:
+        if fit.name in frame.columns:
+            gaps = _missing(fit, frame[fit.name])
+        else:
+            gaps = np.ones(len(frame), dtype=bool)
+        if gaps.any():
+            parts.append(
+                pd.DataFrame({"row_id": frame.index[gaps], "column": fit.name, "used": _used(fit)})
+            )
+    return _together(parts, ["row_id", "column", "used"])
+
+
+def outside_training_range(preparation: Preparation, dataset: Dataset) -> pd.DataFrame:
+    """Return the cells unlike any in training: row_id, column, value, low, high (as text).
+
+    Numbers and dates beyond the smallest and largest training value; categories that no training
+    row had (their `low` and `high` are empty).
+    """
+    frame = dataset.frame
+    parts = []
+    for fit in preparation.columns:
+        if fit.name not in frame.columns:
+            continue
+        outside, shown, low, high = _outside(fit, frame[fit.name])
+        if outside.any():
+            cells = {"row_id": frame.index[outside], "column": fit.name, "value": shown}
+            parts.append(pd.DataFrame({**cells, "low": low, "high": high}))
+    return _together(parts, ["row_id", "column", "value", "low", "high"])
+
+
+def _missing(fit: NumberFit | CategoryFit | DateFit, values: pd.Series) -> np.ndarray:
+    if fit.kind == "number":
+        return np.isnan(read_numbers(values))
+    if fit.kind == "date":
+        return np.isnan(read_days(values, fit.origin))
+    return np.array([word is None for word in read_words(values)], dtype=bool)
+
+
+def _used(fit: NumberFit | CategoryFit | DateFit) -> str:
+    if fit.kind == "number":
+        return f"{fit.fill:.4g}" if abs(fit.fill) < 1e4 else f"{fit.fill:.0f}"
+    if fit.kind == "date":
+        return _day(fit, fit.days.fill)
+    return fit.fill
+
+
+def _outside(
+    fit: NumberFit | CategoryFit | DateFit, values: pd.Series
+) -> tuple[np.ndarray, list[str], str, str]:
+    if fit.kind == "category":
+        words = read_words(values)
+        known = {*fit.kept, *fit.rare}
+        outside = np.array([w is not None and w not in known for w in words], dtype=bool)
+        return outside, list(words[outside]), "", ""
+    if fit.kind == "date":
+        days = read_days(values, fit.origin)
+        outside = (days < fit.days.low) | (days > fit.days.high)
+        shown = [_day(fit, day) for day in days[outside]]
+        return outside, shown, _day(fit, fit.days.low), _day(fit, fit.days.high)
+    numbers = read_numbers(values)
+    outside = (numbers < fit.low) | (numbers > fit.high)
+    return outside, [f"{v:.10g}" for v in numbers[outside]], f"{fit.low:.10g}", f"{fit.high:.10g}"
+
+
+def _day(fit: DateFit, days: float) -> str:
+    seconds = np.timedelta64(round(days * 86400), "s")
+    return str((np.datetime64(fit.origin, "s") + seconds).astype("datetime64[D]"))
+
+
+def _together(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    if not parts:
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in columns})
+    return pd.concat(parts, ignore_index=True).sort_values("row_id", kind="stable")

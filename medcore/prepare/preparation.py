@@ -1,0 +1,236 @@
+"""`Preparation`: what was learned from the training rows, and how any rows are prepared with it.
+
+Fitting looks at the given rows only; a preparation is plain numbers and words, so it is kept as
+JSON and read back to the last bit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medcore.config import RunConfig, Task
+from medcore.errors import FitError, StoreError
+from medcore.prepare.columns import (
+    CategoryFit,
+    ColumnFit,
+    DateFit,
+    Feature,
+    NumberFit,
+    features,
+    fit_category,
+    fit_date,
+    fit_number,
+    read_numbers,
+    read_words,
+)
+from medcore.records import Block, Column, Dataset, Prepared
+
+FILE = "preparation.json"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Everything needed to turn a table of patients into `Prepared` rows.
+
+    `columns` holds one fit per input column that informs, `bins` the piecewise-linear edges of the
+    numeric features in their order. `left_out` are sentences on columns that are not used.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    outcome: str
+    patient: str | None
+    columns: tuple[ColumnFit, ...]
+    bins: tuple[tuple[float, ...], ...]
+    left_out: tuple[str, ...] = ()
+
+
+def fit_preparation(
+    dataset: Dataset, row_ids: np.ndarray, config: RunConfig, classes: Sequence[str]
+) -> Preparation:
+    """Learn the preparation from the rows in `row_ids` (values of the frame's index) alone.
+
+    Raises `FitError` when no input column tells anything.
+    """
+    training = dataset.frame.loc[row_ids]
+    fits: list[ColumnFit] = []
+    left_out: list[str] = []
+    for column in dataset.with_role("input"):
+        fit = _fit_column(column, training[column.name], config)
+        if isinstance(fit, str):
+            left_out.append(fit)
+        else:
+            fits.append(fit)
+    if not fits:
+        raise FitError(
+            "No input column tells the training patients apart; "
+            "give at least one column with differing values the role 'input'."
+        )
+    made = [feature for fit in fits for feature in features(fit, training[fit.name])]
+    outcome = dataset.with_role("outcome")[0].name
+    patients = dataset.with_role("patient")
+    return Preparation(
+        task="regression" if not classes else "binary" if len(classes) == 2 else "multiclass",
+        classes=tuple(classes),
+        outcome=outcome,
+        patient=patients[0].name if patients else None,
+        columns=tuple(fits),
+        bins=tuple(_edges(f.values, config.model.bins) for f in made if f.numeric),
+        left_out=tuple(left_out),
+    )
+
+
+def prepare_rows(
+    preparation: Preparation, dataset: Dataset, row_ids: np.ndarray | None = None
+) -> Prepared:
+    """Return rows of a dataset as a model takes them: all of them, or those in `row_ids`.
+
+    A column that the dataset lacks counts as missing in every row; an outcome that is absent or
+    unknown is -1 (classes) or NaN (regression).
+    """
+    frame = dataset.frame if row_ids is None else dataset.frame.loc[row_ids]
+    made = [
+        feature
+        for fit in preparation.columns
+        for feature in features(fit, _column(frame, fit.name))
+    ]
+    return Prepared(
+        task=preparation.task,
+        row_id=frame.index.to_numpy(np.int64),
+        blocks={"table": _block(made, preparation.bins, len(frame))},
+        outcome=_outcome(preparation, frame),
+        classes=preparation.classes,
+        group=_groups(preparation.patient, frame),
+    )
+
+
+def save_preparation(preparation: Preparation, folder: Path) -> None:
+    """Write the preparation into `folder`, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"version": VERSION, **asdict(preparation)}, ensure_ascii=False)
+    (folder / FILE).write_text(text, encoding="utf-8")
+
+
+def load_preparation(folder: Path) -> Preparation:
+    """Read back what `save_preparation` wrote, equal to the last bit.
+
+    Raises `StoreError` when the file is absent, damaged or from a newer version.
+    """
+    try:
+        values = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise StoreError(
+            f"The preparation in '{folder.name}' cannot be read; train again."
+        ) from None
+    if not isinstance(values, dict) or values.pop("version", None) != VERSION:
+        raise StoreError(
+            f"The preparation in '{folder.name}' is from another version of medcore; train again."
+        )
+    try:
+        return _read_preparation(values)
+    except (TypeError, KeyError):
+        raise StoreError(f"The preparation in '{folder.name}' is damaged; train again.") from None
+
+
+def _fit_column(column: Column, values: pd.Series, config: RunConfig) -> ColumnFit | str:
+    missing, prepare = config.missing, config.prepare
+    if column.kind == "number":
+        return fit_number(column.name, read_numbers(values), missing, prepare)
+    if column.kind == "category":
+        return fit_category(column.name, read_words(values), missing, prepare)
+    if column.kind == "date":
+        return fit_date(column.name, values, missing, prepare)
+    return f"Column '{column.name}' holds {column.kind}, which tables of numbers cannot use."
+
+
+def _edges(values: np.ndarray, bins: int) -> tuple[float, ...]:
+    """Return quantile edges without repeats (Gorishniy et al. 2022, section 3.2.1), float32."""
+    shares = np.linspace(0, 1, bins + 1)
+    return tuple(np.unique(np.quantile(values, shares).astype(np.float32)).tolist())
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
+    if name in frame.columns:
+        return frame[name]
+    return pd.Series(np.nan, index=frame.index, dtype=object)
+
+
+def _block(made: list[Feature], bins: tuple[tuple[float, ...], ...], rows: int) -> Block:
+    values = np.empty((rows, len(made)), dtype=np.float32)
+    for place, feature in enumerate(made):
+        values[:, place] = feature.values
+    return Block(
+        kind="table",
+        names=tuple(feature.name for feature in made),
+        sources=tuple(feature.source for feature in made),
+        values=values,
+        present=np.ones(rows, dtype=bool),
+        numeric=tuple(place for place, feature in enumerate(made) if feature.numeric),
+        bins=tuple(np.array(edges, dtype=np.float32) for edges in bins),
+    )
+
+
+def _outcome(preparation: Preparation, frame: pd.DataFrame) -> np.ndarray:
+    values = _column(frame, preparation.outcome)
+    if preparation.task == "regression":
+        return read_numbers(values)
+    return pd.Index(preparation.classes, dtype=object).get_indexer(outcome_words(values))
+
+
+def outcome_words(values: pd.Series) -> np.ndarray:
+    """Return an outcome column as class names (str, None where unknown); whole numbers as 0, 1, …
+
+    >>> outcome_words(pd.Series([1.0, None, 0.0])).tolist()
+    ['1', None, '0']
+    """
+    if pd.api.types.is_float_dtype(values):
+        known = values.notna().to_numpy(bool)
+        words = np.full(len(values), None, dtype=object)
+        words[known] = [f"{v:.0f}" if v == round(v) else str(v) for v in values[known].tolist()]
+        return words
+    return read_words(values)
+
+
+def _groups(patient: str | None, frame: pd.DataFrame) -> np.ndarray:
+    if patient is None or patient not in frame.columns:
+        return np.arange(len(frame), dtype=np.int64)
+    codes, known = pd.factorize(frame[patient])
+    # A row without a patient's name is a patient of its own.
+    unknown = codes < 0
+    codes[unknown] = len(known) + np.arange(unknown.sum())
+    return codes.astype(np.int64)
+
+
+def _read_preparation(values: Mapping[str, Any]) -> Preparation:
+    return Preparation(
+        task=values["task"],
+        classes=tuple(values["classes"]),
+        outcome=values["outcome"],
+        patient=values["patient"],
+        columns=tuple(_read_fit(fit) for fit in values["columns"]),
+        bins=tuple(tuple(edges) for edges in values["bins"]),
+        left_out=tuple(values["left_out"]),
+    )
+
+
+def _read_fit(values: dict[str, Any]) -> ColumnFit:
+    if values["kind"] == "category":
+        kept, rare = tuple(values["kept"]), tuple(values["rare"])
+        return CategoryFit(**{**values, "kept": kept, "rare": rare})
+    if values["kind"] == "date":
+        return DateFit(**{**values, "days": _read_number(values["days"])})
+    return _read_number(values)
+
+
+def _read_number(values: dict[str, Any]) -> NumberFit:
+    curve = values["curve"]
+    knots = None if curve is None else (tuple(curve[0]), tuple(curve[1]))
+    return NumberFit(**{**values, "curve": knots})
