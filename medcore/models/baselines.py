@@ -45,9 +45,9 @@ class Prevalence:
 def build_baseline(
     name: str,
     task: Task,
-    config: RunConfig,
+    config: RunConfig,  # noqa: ARG001
     rows: int,
-    seed: int,  # noqa: ARG001
+    seed: int,
 ) -> Any:
     """Return an unfitted estimator with scikit-learn's `fit` and `predict_proba` or `predict`.
 
