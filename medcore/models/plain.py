@@ -1,0 +1,206 @@
+"""Fitted baselines as plain arrays: kept without pickle, applied without scikit-learn.
+
+A baseline is one of three formulas: shares, a linear model, or trees. Their numbers fit in a
+safetensors file next to the networks' weights, load in milliseconds, and answer for a patient the
+same to the last bit whoever else is asked about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from medcore.config import Task
+
+# Rows × trees looked up at once: 2 million keep the temporary arrays near 50 MB.
+LOOKUPS = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class PlainModel:
+    """A fitted baseline.
+
+    `spec`, ready for JSON: `formula` (shares, linear, trees), `task`, `classes` (their number) and
+    `link` (identity, logistic, softmax). `arrays` by name, for safetensors.
+    """
+
+    spec: dict
+    arrays: dict[str, np.ndarray]
+
+
+def freeze_baseline(estimator: Any, task: Task, classes: int) -> PlainModel:
+    """Return a fitted estimator of `build_baseline` as arrays.
+
+    Classes that had no training rows keep the probability 0.
+    """
+    spec = {"task": task, "classes": classes}
+    places = _places(estimator, task)
+    if hasattr(estimator, "coef_"):
+        return _freeze_linear(estimator, spec, places)
+    if hasattr(estimator, "estimators_"):
+        return _freeze_forest(estimator, spec, places)
+    if hasattr(estimator, "_predictors"):
+        return _freeze_boosting(estimator, spec, places)
+    shares = [estimator.mean_] if task == "regression" else estimator.shares_
+    arrays = {"shares": np.asarray(shares, dtype=np.float64), "places": places}
+    return PlainModel({**spec, "formula": "shares", "link": "identity"}, arrays)
+
+
+def predict_plain(model: PlainModel, values: np.ndarray) -> np.ndarray:
+    """Return float64 probabilities (rows, classes), or values (rows,), for float32 `values`."""
+    arrays, spec = model.arrays, model.spec
+    raw = FORMULAS[spec["formula"]](arrays, np.asarray(values, dtype=np.float32))
+    if spec["task"] == "regression":
+        return raw[:, 0]
+    found = LINKS[spec["link"]](raw)
+    probabilities = np.zeros((len(values), spec["classes"]))
+    probabilities[:, arrays["places"]] = found
+    return probabilities
+
+
+def _places(estimator: Any, task: Task) -> np.ndarray:
+    if task == "regression":
+        return np.zeros(0, dtype=np.int64)
+    return np.asarray(estimator.classes_, dtype=np.int64)
+
+
+def _freeze_linear(estimator: Any, spec: dict, places: np.ndarray) -> PlainModel:
+    link = "identity" if spec["task"] == "regression" else _margin_link(len(places))
+    arrays = {
+        "coefficients": np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64)).copy(),
+        "intercepts": np.atleast_1d(np.asarray(estimator.intercept_, dtype=np.float64)).copy(),
+        "places": places,
+    }
+    return PlainModel({**spec, "formula": "linear", "link": link}, arrays)
+
+
+def _freeze_forest(estimator: Any, spec: dict, places: np.ndarray) -> PlainModel:
+    trees, share = [], 1 / len(estimator.estimators_)
+    for fitted in estimator.estimators_:
+        tree = fitted.tree_
+        leaf = tree.children_left < 0
+        value = tree.value[:, 0, :] if len(places) else tree.value[:, :, 0]
+        if len(places):
+            value = value / value.sum(axis=1, keepdims=True)
+        children = tree.children_left, tree.children_right
+        trees.append((leaf, tree.feature, tree.threshold, *children, value * share))
+    outputs = max(1, len(places))
+    arrays = _join_trees(trees, outputs) | {"start": np.zeros(outputs), "places": places}
+    return PlainModel({**spec, "formula": "trees", "link": "identity"}, arrays)
+
+
+def _freeze_boosting(estimator: Any, spec: dict, places: np.ndarray) -> PlainModel:
+    start = np.atleast_1d(np.asarray(estimator._baseline_prediction, dtype=np.float64).ravel())
+    trees = []
+    for step in estimator._predictors:
+        for output, predictor in enumerate(step):
+            nodes = predictor.nodes
+            value = np.zeros((len(nodes), len(start)))
+            value[:, output] = nodes["value"]
+            ways = nodes["num_threshold"], nodes["left"], nodes["right"]
+            trees.append((nodes["is_leaf"].astype(bool), nodes["feature_idx"], *ways, value))
+    link = "identity" if spec["task"] == "regression" else _margin_link(len(places))
+    arrays = _join_trees(trees, len(start)) | {"start": start, "places": places}
+    return PlainModel({**spec, "formula": "trees", "link": link}, arrays)
+
+
+def _margin_link(classes: int) -> str:
+    return "logistic" if classes == 2 else "softmax"
+
+
+def _join_trees(trees: list[tuple], outputs: int) -> dict[str, np.ndarray]:
+    """Lay all trees' nodes end to end; a leaf leads to itself, so that every walk can go on."""
+    sizes = [len(tree[0]) for tree in trees]
+    roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
+    nodes = sum(sizes)
+    feature = np.zeros(nodes, dtype=np.int32)
+    threshold = np.full(nodes, np.inf, dtype=np.float32)
+    children = np.repeat(np.arange(nodes, dtype=np.int32)[:, None], 2, axis=1)
+    value = np.zeros((nodes, outputs), dtype=np.float32)
+    for root, size, (leaf, column, cut, left, right, answer) in zip(
+        roots, sizes, trees, strict=True
+    ):
+        piece, inner = slice(root, root + size), ~leaf
+        feature[piece] = np.where(inner, column, 0)
+        threshold[piece] = np.where(inner, _float32_below(cut), np.inf)
+        children[piece][inner, 0] = left[inner].astype(np.int32) + root
+        children[piece][inner, 1] = right[inner].astype(np.int32) + root
+        value[piece] = np.where(leaf[:, None], answer, 0)
+    return {
+        "roots": roots,
+        "feature": feature,
+        "threshold": threshold,
+        "children": children,
+        "value": value,
+    }
+
+
+def _float32_below(cuts: np.ndarray) -> np.ndarray:
+    """Return the largest float32 at or below each cut: the same side for every float32 value."""
+    with np.errstate(over="ignore"):
+        near = np.asarray(cuts, dtype=np.float64).astype(np.float32)
+    return np.where(near.astype(np.float64) > cuts, np.nextafter(near, np.float32(-np.inf)), near)
+
+
+def _shares(arrays: dict[str, np.ndarray], values: np.ndarray) -> np.ndarray:
+    return np.tile(arrays["shares"], (len(values), 1))
+
+
+def _linear(arrays: dict[str, np.ndarray], values: np.ndarray) -> np.ndarray:
+    raw = np.tile(arrays["intercepts"], (len(values), 1))
+    # Feature by feature: a matrix product rounds differently for other numbers of rows.
+    for place, coefficients in enumerate(arrays["coefficients"].T):
+        raw += values[:, place : place + 1].astype(np.float64) * coefficients
+    return raw
+
+
+def _trees(arrays: dict[str, np.ndarray], values: np.ndarray) -> np.ndarray:
+    roots = arrays["roots"]
+    raw = np.empty((len(values), arrays["value"].shape[1]))
+    size = max(1, LOOKUPS // len(roots))
+    for start in range(0, len(values), size):
+        piece = values[start : start + size]
+        leaves = _walk(arrays, piece)
+        # Tree by tree, so that the order of adding is the same for any number of rows.
+        total = np.tile(arrays["start"], (len(piece), 1))
+        for tree in range(len(roots)):
+            total += arrays["value"][leaves[:, tree]]
+        raw[start : start + size] = total
+    return raw
+
+
+def _walk(arrays: dict[str, np.ndarray], values: np.ndarray) -> np.ndarray:
+    """Return the leaf that each row reaches in each tree, (rows, trees)."""
+    feature, threshold = arrays["feature"], arrays["threshold"]
+    children = arrays["children"].ravel()
+    rows = np.arange(len(values))[:, None]
+    node = np.tile(arrays["roots"], (len(values), 1))
+    while True:
+        right = values[rows, feature[node]] > threshold[node]
+        onward = children[2 * node + right]
+        if np.array_equal(onward, node):
+            return node
+        node = onward
+
+
+def _identity(raw: np.ndarray) -> np.ndarray:
+    return raw / raw.sum(axis=1, keepdims=True)
+
+
+def _logistic(raw: np.ndarray) -> np.ndarray:
+    # Both tails through the negative exponent, so that neither overflows.
+    small = np.exp(-np.abs(raw[:, 0]))
+    likely, unlikely = 1 / (1 + small), small / (1 + small)
+    upper = np.where(raw[:, 0] >= 0, likely, unlikely)
+    return np.column_stack([np.where(raw[:, 0] >= 0, unlikely, likely), upper])
+
+
+def _softmax(raw: np.ndarray) -> np.ndarray:
+    grown = np.exp(raw - raw.max(axis=1, keepdims=True))
+    return grown / grown.sum(axis=1, keepdims=True)
+
+
+FORMULAS = {"shares": _shares, "linear": _linear, "trees": _trees}
+LINKS = {"identity": _identity, "logistic": _logistic, "softmax": _softmax}
