@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from medcore.config import ModelConfig
 from medcore.models.table import TableEncoder, table_spec
@@ -73,35 +75,60 @@ class _OneMember(nn.Linear):
         return super().forward(values).unsqueeze(1)
 
 
+class Dropout(nn.Module):
+    """Dropout whose mask is drawn four values at a time.
+
+    PyTorch draws its masks on the processor one value at a time, which took a third of TabM's
+    training. The share is rounded to 1/65,536.
+
+    Shape: any → the same.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.dropped = round(share * 65536)
+
+    def forward(self, values: Tensor) -> Tensor:
+        if not self.training or not self.dropped:
+            return values
+        scale = 65536 / (65536 - self.dropped)
+        if values.device.type != "cpu":
+            return functional.dropout(values, 1 - 1 / scale)
+        draws = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        draws = draws.view(torch.int16)[: values.numel()].view(values.shape)
+        return values * (draws >= self.dropped - 32768).to(values.dtype).mul_(scale)
+
+
 def _build_mlp(spec: dict) -> Network:
     encoder = TableEncoder(spec["table"])
     layers: list[nn.Module] = []
     width = encoder.width
     for _ in range(spec["layers"]):
-        layers += [nn.Linear(width, spec["width"]), nn.ReLU()]
-        layers += [nn.Dropout(spec["dropout"])] if spec["dropout"] else []
+        layers += [nn.Linear(width, spec["width"]), nn.ReLU(), Dropout(spec["dropout"])]
         width = spec["width"]
     return Network(encoder, nn.Sequential(*layers), _OneMember(width, spec["outputs"]))
 
 
 def _build_tabm(spec: dict) -> Network:
-    """TabM (Gorishniy et al. 2025): many MLPs that share weights and are trained side by side."""
-    from tabm import EnsembleView, LinearEnsemble, make_tabm_backbone
+    """TabM (Gorishniy et al. 2025): many MLPs that share weights and are trained side by side.
+
+    The members differ by scalings of each layer's inputs and outputs; only those of the inputs
+    start at random, one value a column, the others at one.
+    """
+    from tabm import EnsembleView, LinearBatchEnsemble, LinearEnsemble
 
     encoder = TableEncoder(spec["table"])
-    backbone = make_tabm_backbone(
-        d_in=encoder.width,
-        n_blocks=spec["layers"],
-        d_block=spec["width"],
-        dropout=spec["dropout"],
-        k=spec["members"],
-        arch_type="tabm",
-        start_scaling_init="normal" if spec["table"]["bins"] else "random-signs",
-        start_scaling_init_chunks=encoder.chunks,
-    )
-    trunk = nn.Sequential(EnsembleView(k=spec["members"]), backbone)
-    head = LinearEnsemble(spec["width"], spec["outputs"], k=spec["members"])
-    return Network(encoder, trunk, head)
+    members, width = spec["members"], encoder.width
+    start = ("normal" if spec["table"]["bins"] else "random-signs", "ones")
+    layers: list[nn.Module] = [EnsembleView(k=members)]
+    for place in range(spec["layers"]):
+        first = {"scaling_init": start, "first_scaling_init_chunks": encoder.chunks}
+        options = {"scaling_init": "ones"} if place else first
+        layers.append(LinearBatchEnsemble(width, spec["width"], k=members, **options))
+        layers += [nn.ReLU(), Dropout(spec["dropout"])]
+        width = spec["width"]
+    head = LinearEnsemble(width, spec["outputs"], k=members)
+    return Network(encoder, nn.Sequential(*layers), head)
 
 
 NETWORKS: dict[str, Callable[[dict], Network]] = {"mlp": _build_mlp, "tabm": _build_tabm}
