@@ -207,7 +207,7 @@ def _run_steps(state: Fit, course: Course, pause: Pause) -> bool:
     gradients = [flat.grad for flat in flats]
     total = course.steps * config.epochs
     done = course.steps * (state.epoch - 1)
-    for values, outcome in _batches(train, order, course.steps, state.step):
+    for values, outcome in split_batches(train, order, course.steps, state.step):
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(config, done + state.step, total)
         with course.forward:
@@ -225,7 +225,9 @@ def _run_steps(state: Fit, course: Course, pause: Pause) -> bool:
     return True
 
 
-def _batches(rows: Rows, order: Tensor, steps: int, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+def split_batches(
+    rows: Rows, order: Tensor, steps: int, first: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield an epoch's batches from batch `first` on.
 
     Sizes differ by one row at most, so that no row of a small last batch weighs more than others.
