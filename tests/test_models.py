@@ -200,5 +200,5 @@ def test_forests_shrink_as_rows_grow():
         build_baseline("random_forest", "binary", RunConfig(), rows, 0)
         for rows in (500, 20_000, 1_000_000)
     ]
-    assert [forest.n_estimators for forest in sizes] == [500, 400, 100]
+    assert [forest.n_estimators for forest in sizes] == [200, 200, 100]
     assert [forest.min_samples_leaf for forest in sizes] == [2, 4, 200]

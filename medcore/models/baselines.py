@@ -99,7 +99,7 @@ def _build_forest(task: Task, rows: int, seed: int) -> Any:
 
     options: dict[str, Any] = {
         # Fewer and coarser trees as rows grow keep time and memory within a small machine.
-        "n_estimators": int(np.clip(8_000_000 // max(rows, 1), 100, 500)),
+        "n_estimators": int(np.clip(8_000_000 // max(rows, 1), 100, 200)),
         "min_samples_leaf": max(2, rows // 5000),
         "n_jobs": min(2, os.cpu_count() or 1),
         "random_state": seed,
