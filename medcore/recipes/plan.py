@@ -1,0 +1,92 @@
+"""The plan of a fit: which models are fitted on which rows, and who judges them meanwhile.
+
+With one fold, models learn from the training part and are judged on the validation part. With
+several folds ("cross-fitting"), training and validation rows together are divided, patients kept
+whole; every model is fitted once without each fold and judged on it, and the final model is the
+mean of those fits. Test and calibration rows take no part in either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from medcore.config import RunConfig, generator
+from medcore.records import Dataset, Parts
+from medcore.split import cross_fit_folds
+
+RECOMMENDED = ("logistic", "tabm", "random_forest")
+NETWORKS = ("mlp", "tabm")
+BASELINES = ("prevalence", "logistic", "random_forest", "gradient_boosting")
+
+# Cross-fitting pays where rows are few; beyond, one validation part decides as well and sooner.
+MANY_FOLDS, MANY_FOLDS_ROWS = 5, 5_000
+FEW_FOLDS, FEW_FOLDS_ROWS = 3, 20_000
+
+# How long one fit takes beside the others, for the progress bar.
+COST = {
+    "prevalence": 0.05,
+    "logistic": 0.2,
+    "random_forest": 1.0,
+    "gradient_boosting": 1.0,
+    "mlp": 6.0,
+    "tabm": 12.0,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Rows to learn from and rows to be judged on, as row ids."""
+
+    learn: np.ndarray
+    judge: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """`members` make up the model, `names` are all that is fitted, baselines included."""
+
+    members: tuple[str, ...]
+    names: tuple[str, ...]
+    folds: tuple[Fold, ...]
+
+    @property
+    def cross(self) -> bool:
+        """Tell whether predictions for the development rows come out of several folds."""
+        return len(self.folds) > 1
+
+    def label(self, name: str, fold: int) -> str:
+        """Return what a fit is called, e.g. "tabm, fold 2 of 5"."""
+        return f"{name}, fold {fold + 1} of {len(self.folds)}" if self.cross else name
+
+
+def make_plan(
+    dataset: Dataset, parts: Parts, config: RunConfig, baselines: Sequence[str] = BASELINES
+) -> Plan:
+    """Return the plan for the parts of a split; `parts` may lack validation rows."""
+    chosen = config.model.name
+    members = RECOMMENDED if chosen == "recommended" else (chosen,)
+    # Networks come first: their epochs are what a waiting person wants to see.
+    names = sorted({*members, *baselines}, key=lambda name: -COST[name])
+    train = parts["train"]
+    validation = parts.get("validation", train[:0])
+    rows = len(train) + len(validation)
+    cross = not len(validation) or (chosen == "recommended" and rows < FEW_FOLDS_ROWS)
+    folds = _cross_folds(dataset, parts, config) if cross else (Fold(train, validation),)
+    return Plan(tuple(members), tuple(names), folds)
+
+
+def _cross_folds(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[Fold, ...]:
+    empty = parts["train"][:0]
+    rows = np.sort(np.concatenate([parts["train"], parts.get("validation", empty)]))
+    count = MANY_FOLDS if len(rows) < MANY_FOLDS_ROWS else FEW_FOLDS
+    frame = dataset.frame.loc[rows]
+    outcome = frame[dataset.with_role("outcome")[0].name]
+    patients = dataset.with_role("patient")
+    group = frame[patients[0].name] if patients else pd.Series(np.arange(len(rows)))
+    held = cross_fit_folds(outcome, group, count, generator(config.seed, "cross-fit"))
+    every = np.arange(len(rows))
+    return tuple(Fold(rows[np.setdiff1d(every, part)], rows[np.sort(part)]) for part in held)

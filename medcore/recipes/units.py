@@ -1,0 +1,183 @@
+"""One unit of work: one model fitted on one fold; kept as soon as it is done.
+
+A worker that was killed finds its finished units again, and the running one at its checkpoint, so
+that it repeats seconds of work at most and ends with the same model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import TimeoutError
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medcore.config import RunConfig, generator
+from medcore.models.plain import PlainModel, freeze_baseline
+from medcore.predict import predict_member
+from medcore.recipes.plan import NETWORKS
+from medcore.records import Epoch, Prepared
+from medcore.train import TrainedNetwork, train_network
+
+LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """A fitted model and its predictions for its fold's held-out rows."""
+
+    name: str
+    fold: int
+    fitted: TrainedNetwork | PlainModel
+    judged: np.ndarray
+
+
+class FileCheckpoint:
+    """Arrays and a JSON-ready dict in one safetensors file, replaced in one go.
+
+    An unreadable file counts as none: the work is done again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> tuple[dict[str, np.ndarray], dict] | None:
+        """Return what was written last, or None."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path, framework="numpy") as file:
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                return arrays, json.loads((file.metadata() or {})["meta"])
+        except (OSError, SafetensorError, KeyError, ValueError):
+            return None
+
+    def write(self, arrays: dict[str, np.ndarray], meta: dict) -> None:
+        """Keep arrays and `meta` in place of what was there."""
+        from safetensors.numpy import save_file
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        near = self.path.with_suffix(f".{os.getpid()}.tmp")
+        whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+        save_file(whole, near, metadata={"meta": json.dumps(meta)})
+        os.replace(near, self.path)
+
+    def clear(self) -> None:
+        """Forget what was written."""
+        self.path.unlink(missing_ok=True)
+
+
+def fit_unit(
+    name: str,
+    fold: int,
+    label: str,
+    learn: Prepared,
+    judge: Prepared,
+    config: RunConfig,
+    *,
+    folder: Path | None,
+    emit: Callable[[Epoch], None],
+    stopping: Callable[[], bool],
+) -> Unit | None:
+    """Fit one model, or take it from `folder`; None when stopped before it could predict."""
+    kept = None if folder is None else FileCheckpoint(folder / f"{name}-{fold}.safetensors")
+    key = _unit_key(label, learn, judge, config) if kept else ""
+    if kept is not None and (unit := _read_unit(kept, key, name, fold)) is not None:
+        return unit
+    fitted: TrainedNetwork | PlainModel | None
+    if name in NETWORKS:
+        running = None if folder is None else FileCheckpoint(folder / f"{name}-{fold}.running")
+        fitted = _fit_network(name, label, learn, judge, config, running, emit, stopping)
+        stopped = fitted is not None and bool(fitted.spec["stopped"])
+    else:
+        running, stopped = None, False
+        fitted = interruptible(lambda: _fit_baseline(name, label, learn, config), stopping)
+    if fitted is None:
+        return None
+    unit = Unit(name, fold, fitted, predict_member(fitted, judge))
+    if kept is not None and not stopped:
+        arrays = {f"fitted/{path}": array for path, array in fitted.arrays.items()}
+        kept.write(arrays | {"judged": unit.judged}, {"spec": fitted.spec, "key": key})
+        if running is not None:
+            running.clear()
+    return unit
+
+
+def interruptible(work: Callable[[], Any], stopping: Callable[[], bool]) -> Any:
+    """Return `work()`, or None once `stopping` says so; scikit-learn itself cannot be stopped.
+
+    The abandoned thread ends with its fit or with the process.
+    """
+    with ThreadPool(1) as pool:
+        answer = pool.apply_async(work)
+        while True:
+            try:
+                return answer.get(LOOK_SECONDS)
+            except TimeoutError:
+                if stopping():
+                    return None
+
+
+def _fit_network(
+    name: str,
+    label: str,
+    learn: Prepared,
+    judge: Prepared,
+    config: RunConfig,
+    checkpoint: FileCheckpoint | None,
+    emit: Callable[[Epoch], None],
+    stopping: Callable[[], bool],
+) -> TrainedNetwork | None:
+    epochs = train_network(
+        name,
+        learn,
+        judge,
+        config,
+        fit=label,
+        seed=config.seed,
+        checkpoint=checkpoint,
+        stopping=stopping,
+    )
+    while True:
+        try:
+            emit(next(epochs))
+        except StopIteration as end:
+            trained = end.value
+            # Without one whole epoch the weights are still random.
+            return trained if trained.spec["epochs"] else None
+
+
+def _fit_baseline(name: str, label: str, learn: Prepared, config: RunConfig) -> PlainModel:
+    from medcore.models import fit_baseline
+
+    seed = int(generator(config.seed, "baseline", label).integers(2**31 - 1))
+    values = learn.blocks["table"].values
+    estimator = fit_baseline(name, learn.task, config, values, learn.outcome, seed)
+    return freeze_baseline(estimator, learn.task, len(learn.classes))
+
+
+def _unit_key(label: str, learn: Prepared, judge: Prepared, config: RunConfig) -> str:
+    digest = hashlib.sha256(f"{label} {config.model_dump_json()}".encode())
+    for prepared in (learn, judge):
+        block = prepared.blocks["table"]
+        digest.update(json.dumps(block.names).encode())
+        for array in (prepared.row_id, prepared.outcome, block.values):
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _read_unit(kept: FileCheckpoint, key: str, name: str, fold: int) -> Unit | None:
+    found = kept.read()
+    if found is None or found[1].get("key") != key:
+        return None
+    arrays, meta = found
+    judged = arrays.pop("judged")
+    arrays = {path.removeprefix("fitted/"): array for path, array in arrays.items()}
+    make = TrainedNetwork if name in NETWORKS else PlainModel
+    return Unit(name, fold, make(meta["spec"], arrays), judged)
