@@ -172,6 +172,7 @@ def test_numbers_come_with_their_bounds():
 @given(
     st.lists(
         st.sampled_from(["predicted", "predicted_medcore", "predicted_medcore_medcore", "x"]),
+        min_size=1,
         unique=True,
     )
 )

@@ -89,4 +89,6 @@ def _cross_folds(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[Fol
     group = frame[patients[0].name] if patients else pd.Series(np.arange(len(rows)))
     held = cross_fit_folds(outcome, group, count, generator(config.seed, "cross-fit"))
     every = np.arange(len(rows))
-    return tuple(Fold(rows[np.setdiff1d(every, part)], rows[np.sort(part)]) for part in held)
+    return tuple(
+        Fold(rows[np.setdiff1d(every, part)], rows[np.sort(part)]) for part in held if len(part)
+    )
