@@ -147,7 +147,7 @@ class ModelConfig(Section):
         "random forest, weighted by predictions for patients they were not fitted on.",
     )  # fmt: skip
     width: int = Field(
-        128, ge=8, le=2048, title="Width", json_schema_extra=ADVANCED,
+        64, ge=8, le=2048, title="Width", json_schema_extra=ADVANCED,
         description="Neurons per hidden layer.",
     )  # fmt: skip
     layers: int = Field(
@@ -159,7 +159,7 @@ class ModelConfig(Section):
         "learning patients by heart.",
     )  # fmt: skip
     ensemble: int = Field(
-        16, ge=1, le=64, title="TabM members", json_schema_extra=ADVANCED,
+        8, ge=1, le=64, title="TabM members", json_schema_extra=ADVANCED,
         description="Networks that TabM trains as one and averages.",
     )  # fmt: skip
     embedding: Literal["none", "piecewise_linear"] = Field(
@@ -176,7 +176,7 @@ class TrainConfig(Section):
     """How the network learns."""
 
     epochs: int = Field(
-        60, ge=1, le=2000, title="Epochs",
+        40, ge=1, le=2000, title="Epochs",
         description="Passes over the training patients; early stopping may end sooner.",
     )  # fmt: skip
     batch_size: int = Field(
@@ -188,7 +188,7 @@ class TrainConfig(Section):
         description="AdamW is the safe choice; SGD runs with momentum.",
     )  # fmt: skip
     learning_rate: float = Field(
-        2e-3, gt=0, le=10, title="Learning rate", json_schema_extra=ADVANCED,
+        5e-3, gt=0, le=10, title="Learning rate", json_schema_extra=ADVANCED,
         description="Size of a learning step at its largest.",
     )  # fmt: skip
     momentum: float = Field(
@@ -211,7 +211,7 @@ class TrainConfig(Section):
         description="Largest gradient norm of a step; 0 switches it off.",
     )  # fmt: skip
     patience: int = Field(
-        16, ge=1, le=1000, title="Patience", json_schema_extra=ADVANCED,
+        8, ge=1, le=1000, title="Patience", json_schema_extra=ADVANCED,
         description="Epochs without a better validation loss before training ends.",
     )  # fmt: skip
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
@@ -264,9 +264,15 @@ class RunConfig(Section):
 
 
 PRESETS: dict[Preset, dict[str, Any]] = {
-    "quick": {"train.epochs": 30, "train.patience": 8, "model.ensemble": 8, "model.width": 64},
+    "quick": {"train.epochs": 24, "train.patience": 5},
     "balanced": {},
-    "thorough": {"train.epochs": 200, "train.patience": 30, "model.ensemble": 32},
+    "thorough": {
+        "train.epochs": 100,
+        "train.patience": 20,
+        "train.learning_rate": 2e-3,
+        "model.ensemble": 32,
+        "model.width": 128,
+    },
 }
 
 
@@ -320,7 +326,7 @@ def preset_config(preset: Preset, config: RunConfig | None = None) -> RunConfig:
     """Return the config with a preset's values.
 
     >>> preset_config("quick").train.epochs
-    30
+    24
     """
     return change_config(config or RunConfig(), PRESETS[preset])
 
