@@ -194,7 +194,7 @@ def outcome_words(values: pd.Series) -> np.ndarray:
     if pd.api.types.is_float_dtype(values):
         known = values.notna().to_numpy(bool)
         words = np.full(len(values), None, dtype=object)
-        words[known] = [f"{v:.0f}" if v == round(v) else str(v) for v in values[known].tolist()]
+        words[known] = [f"{value:g}" for value in values[known].tolist()]
         return words
     return read_words(values)
 
