@@ -1,0 +1,30 @@
+"""Judgement: pure functions of predictions; it knows neither data nor models, and only NumPy."""
+
+from medcore.evaluate.files import evaluation_json, read_evaluation
+from medcore.evaluate.judge import evaluate_predictions
+from medcore.evaluate.probability import venn_abers
+from medcore.evaluate.threshold import choose_threshold, deciding_rows, operating_point
+from medcore.evaluate.words import (
+    explain_metric,
+    label_metric,
+    leading_metrics,
+    write_difference,
+    write_headline,
+    write_metric,
+)
+
+__all__ = [
+    "choose_threshold",
+    "deciding_rows",
+    "evaluate_predictions",
+    "evaluation_json",
+    "explain_metric",
+    "label_metric",
+    "leading_metrics",
+    "operating_point",
+    "read_evaluation",
+    "venn_abers",
+    "write_difference",
+    "write_headline",
+    "write_metric",
+]

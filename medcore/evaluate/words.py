@@ -1,0 +1,162 @@
+"""Figures in a clinician's words: labels, help texts, and the sentence that opens the results."""
+
+from __future__ import annotations
+
+import math
+
+from medcore.records import Evaluation, Metric, PartEvaluation
+
+RARE = 0.2
+LABELS = {
+    "accuracy": ("Accuracy", "Of 100 patients, how many are called correctly. With a rare outcome "
+                 "it is high even for a model that never alarms."),
+    "recall": ("Recall (sensitivity)", "Of 100 patients with the outcome, how many the model "
+               "finds; the rest are missed."),
+    "specificity": ("Specificity", "Of 100 patients without the outcome, how many stay without "
+                    "an alarm."),
+    "precision": ("Precision (PPV)", "Of 100 alarms, how many are patients who do have the "
+                  "outcome."),
+    "npv": ("NPV", "Of 100 patients without an alarm, how many are truly without the outcome."),
+    "f1": ("F1", "Joins recall and precision in one figure from 0 to 1; high only if both are."),
+    "f1_macro": ("F1, macro", "The mean F1 of all classes; a rare class counts as much as a "
+                 "frequent one."),
+    "f1_weighted": ("F1, weighted", "The mean F1 of all classes, weighted by their patients."),
+    "balanced_accuracy": ("Balanced accuracy", "The mean of recall over the classes; 0.5 is "
+                          "guessing between two."),
+    "mcc": ("MCC", "How well calls and outcomes agree, from −1 to 1; 0 is chance, also when the "
+            "outcome is rare."),
+    "auroc": ("AUROC", "Of two patients, one with and one without the outcome, how often the "
+              "former gets the higher risk. 0.5 is chance."),
+    "auprc": ("AUPRC", "Mean precision over all thresholds; chance equals the share of patients "
+              "with the outcome."),
+    "brier": ("Brier score", "Mean squared distance of predicted risk and what happened; smaller "
+              "is better."),
+    "brier_scaled": ("Brier score, scaled", "Improvement over giving everybody the mean risk; 1 "
+                     "is perfect, 0 no better."),
+    "log_loss": ("Log loss", "How surprised the model is by what happened; smaller is better."),
+    "calibration_slope": ("Calibration slope", "1 is right; below 1 the risks are too extreme, "
+                          "above 1 too timid."),
+    "calibration_intercept": ("Calibration in the large", "0 is right; below 0 the risks are too "
+                              "high on average, above 0 too low."),
+    "ece": ("ECE", "Mean distance of predicted and observed risk in ten groups of patients."),
+    "ici": ("ICI", "Mean distance of predicted risk and its smooth observed counterpart."),
+    "o_e": ("Observed / expected", "Patients with the outcome per predicted one; 1 is right."),
+    "mae": ("Mean absolute error", "How far off a prediction is on average, in the outcome's "
+            "unit."),
+    "rmse": ("RMSE", "Like the mean error, but large errors weigh more; in the outcome's unit."),
+    "r2": ("R²", "Share of the outcome's variation that the model explains; 0 is no better than "
+           "the mean."),
+}  # fmt: skip
+MODELS = {
+    "model": "This model",
+    "recommended": "Recommended",
+    "prevalence": "Prevalence only",
+    "logistic": "Logistic regression",
+    "random_forest": "Random forest",
+    "gradient_boosting": "Gradient boosting",
+    "mlp": "Neural network (MLP)",
+    "tabm": "TabM",
+}
+
+
+def label_metric(name: str) -> str:
+    """Return a metric's name for people.
+
+    >>> label_metric("recall_yes")
+    'Recall of yes'
+    """
+    if name in LABELS:
+        return LABELS[name][0]
+    for stem in ("recall", "precision", "auroc", "auprc"):
+        if name.startswith(f"{stem}_"):
+            short = LABELS[stem][0].split(" (")[0]
+            return f"{short} of {name.removeprefix(f'{stem}_')}"
+    return name
+
+
+def explain_metric(name: str) -> str:
+    """Return what a metric means for patients."""
+    return LABELS.get(name, LABELS.get(name.split("_")[0], ("", "")))[1]
+
+
+def write_metric(metric: Metric, digits: int = 2) -> str:
+    """Return "0.86 (0.82–0.90)", or a dash where there is no value.
+
+    >>> write_metric(Metric(0.856, 0.82, 0.9, 100, "wilson"))
+    '0.86 (0.82–0.90)'
+    """
+    if not math.isfinite(metric.value):
+        return "–"
+    if not math.isfinite(metric.low):
+        return f"{metric.value:.{digits}f}"
+    join = " to " if metric.low < 0 else "–"
+    return f"{metric.value:.{digits}f} ({metric.low:.{digits}f}{join}{metric.high:.{digits}f})"
+
+
+def leading_metrics(evaluation: Evaluation) -> tuple[str, str, str]:
+    """Return the three figures that lead; accuracy never does where the outcome is rare."""
+    if evaluation.task == "regression":
+        return ("mae", "rmse", "r2")
+    if evaluation.task == "multiclass":
+        return ("recall", "accuracy", "f1")
+    part = evaluation.parts["test"]
+    rare = (part.events or 0) / part.n < RARE
+    return ("recall", "precision", "auprc") if rare else ("recall", "accuracy", "f1")
+
+
+def write_headline(evaluation: Evaluation, unit: str = "") -> str:
+    """Return the sentence that opens the results."""
+    part = evaluation.parts["test"]
+    if evaluation.task == "regression":
+        return _number_sentence(part, unit)
+    if evaluation.task == "multiclass":
+        right = _of_hundred(part.metrics["accuracy"])
+        return (
+            f"Of 100 patients, this model names the right one of {len(evaluation.classes)} classes "
+            f"for {right}; averaged over the classes it finds "
+            f"{_of_hundred(part.metrics['recall'])} of 100."
+        )
+    found, kept = part.metrics["recall"], part.metrics["specificity"]
+    if not (math.isfinite(found.value) and math.isfinite(kept.value)):
+        return "The test patients all have the same outcome, so this model cannot be judged."
+    positive, missed = evaluation.positive, 100 - round(100 * found.value)
+    alarms = 100 - round(100 * kept.value)
+    reach = ""
+    if math.isfinite(kept.low):
+        reach = f" ({100 - round(100 * kept.high)}–{100 - round(100 * kept.low)})"
+    return (
+        f"Of 100 patients with the outcome “{positive}”, this model finds {_of_hundred(found)} and "
+        f"misses {missed}; of 100 without, it alarms for {alarms}{reach}."
+    )
+
+
+def _of_hundred(metric: Metric) -> str:
+    value = f"{round(100 * metric.value)}"
+    if not math.isfinite(metric.low):
+        return value
+    return f"{value} ({round(100 * metric.low)}–{round(100 * metric.high)})"
+
+
+def _number_sentence(part: PartEvaluation, unit: str) -> str:
+    error = part.metrics["mae"]
+    unit = f" {unit}" if unit else ""
+    return (
+        f"On average a prediction is off by {error.value:.3g}{unit} "
+        f"({error.low:.3g}–{error.high:.3g}); the model explains "
+        f"{max(0, round(100 * part.metrics['r2'].value))} % of the outcome's variation."
+    )
+
+
+def write_difference(name: str, baseline: str, metric: Metric) -> str:
+    """Return in words whether the model differs from a baseline."""
+    label, other = label_metric(name), MODELS.get(baseline, baseline).lower()
+    if not math.isfinite(metric.value):
+        return f"{label}: no comparison with {other} is possible."
+    if metric.low <= 0 <= metric.high:
+        return f"{label}: not distinguishable from {other} ({_signed(metric)})."
+    better = (metric.value > 0) != (name in ("brier", "log_loss", "mae", "rmse"))
+    return f"{label}: {'better' if better else 'worse'} than {other} ({_signed(metric)})."
+
+
+def _signed(metric: Metric) -> str:
+    return f"{metric.value:+.3f}, {metric.low:+.3f} to {metric.high:+.3f}"
