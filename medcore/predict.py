@@ -47,11 +47,17 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class FittedModel:
-    """A model ready for new patients. `notes` are sentences on how it came to be."""
+    """A model ready for new patients.
+
+    `cohort` is a preparation fitted on all rows the members learned from: it tells what is usual
+    there, for `imputed_cells` and `outside_training_range`. `preparations` are the members' own.
+    `notes` are sentences on how the model came to be.
+    """
 
     name: str
     task: Task
     classes: tuple[str, ...]
+    cohort: Preparation
     preparations: tuple[Preparation, ...]
     members: tuple[Member, ...]
     reference: Reference | None = None

@@ -60,7 +60,9 @@ def a_model(members, weights, classes=CLASSES, reference=None):
         Member("logistic", 0, weight, fitted)
         for fitted, weight in zip(members, weights, strict=True)
     )
-    return FittedModel("m", preparation.task, classes, (preparation,), joined, reference)
+    return FittedModel(
+        "m", preparation.task, classes, preparation, (preparation,), joined, reference
+    )
 
 
 def test_members_are_averaged_by_weight():

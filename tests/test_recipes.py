@@ -168,9 +168,9 @@ def test_large_tables_use_one_validation_part():
     rows = 20_500
     dataset = a_table(rows)
     parts = {"train": np.arange(16_000), "validation": np.arange(16_000, rows)}
-    assert len(make_plan(dataset, parts, RunConfig()).folds) == 1
+    assert len(make_plan(dataset, parts, RunConfig(), CLASSES).folds) == 1
     fewer = {"train": np.arange(5000), "validation": np.arange(5000, 6000)}
-    assert len(make_plan(dataset, fewer, RunConfig()).folds) == 3
+    assert len(make_plan(dataset, fewer, RunConfig(), CLASSES).folds) == 3
 
 
 def test_intervals_rest_on_calibration_rows_where_there_are_any():
@@ -314,11 +314,28 @@ def test_a_damaged_model_is_refused_in_words(recommended, tmp_path):
             load_model(tmp_path)
 
 
-def test_an_outcome_with_one_class_in_training_is_refused_in_words():
+@pytest.mark.parametrize("name", ["recommended", "logistic"])
+def test_an_outcome_with_one_class_in_training_is_refused_in_words(name):
     dataset = a_table()
     frame = dataset.frame.assign(y=pd.Series(["no"] * 150, dtype="string"))
-    with pytest.raises(FitError):
-        fit_model(Dataset("a", "a", "0", frame, dataset.columns), PARTS, SMALL, CLASSES)
+    one_class = Dataset("a", "a", "0", frame, dataset.columns)
+    with pytest.raises(FitError, match="nothing to tell apart"):
+        fit_model(one_class, PARTS, set_model(name), CLASSES)
+
+
+def test_a_class_that_one_patient_has_is_learned_in_every_fold():
+    dataset = a_table()
+    words = dataset.frame["y"].copy()
+    words.loc[[10, 11]] = "rare"
+    frame = dataset.frame.assign(y=words)
+    rare = Dataset("a", "a", "0", frame, dataset.columns)
+    classes = ("no", "rare", "yes")
+    plan = make_plan(rare, PARTS, SMALL, classes)
+    assert all({10, 11} <= set(fold.learn.tolist()) for fold in plan.folds)
+    judged = np.concatenate([fold.judge for fold in plan.folds])
+    assert sorted(judged.tolist()) == sorted(set(range(120)) - {10, 11})
+    fitted = fit_model(rare, PARTS, set_model("logistic"), classes, baselines=())
+    assert np.isfinite(fitted.held_out["model"]).all()
 
 
 def test_errors_of_interrupted_work_are_raised_and_stops_do_not_wait():

@@ -1,5 +1,6 @@
 """A fitted model in a run's folder: `weights.safetensors`, `prepare/`, `model.json`.
 
+`prepare/cohort` alone serves `imputed_cells` and `outside_training_range`, without the weights.
 `model.json` is written last, so a folder that has one is whole. Everything is numbers and words:
 loading runs no code of the file's.
 """
@@ -19,7 +20,7 @@ from medcore.prepare import load_preparation, save_preparation
 from medcore.recipes.plan import NETWORKS
 from medcore.train import TrainedNetwork
 
-WEIGHTS, MODEL, PREPARE = "weights.safetensors", "model.json", "prepare"
+WEIGHTS, MODEL, PREPARE, COHORT = "weights.safetensors", "model.json", "prepare", "cohort"
 VERSION = 1
 
 
@@ -28,6 +29,7 @@ def save_model(folder: Path, model: FittedModel) -> None:
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
+    save_preparation(model.cohort, folder / PREPARE / COHORT)
     for place, preparation in enumerate(model.preparations):
         save_preparation(preparation, folder / PREPARE / str(place))
     arrays = {
@@ -101,6 +103,7 @@ def _read_model(values: dict, arrays: dict[str, np.ndarray], folder: Path) -> Fi
         name=values["name"],
         task=values["task"],
         classes=tuple(values["classes"]),
+        cohort=load_preparation(folder / PREPARE / COHORT),
         preparations=tuple(
             load_preparation(folder / PREPARE / str(place))
             for place in range(values["preparations"])

@@ -15,7 +15,8 @@ from medcore.prepare import Preparation, fit_preparation, prepare_rows
 from medcore.recipes.plan import BASELINES, COST, Fold, Plan, make_plan
 from medcore.recipes.units import Unit, fit_unit
 from medcore.recipes.weights import choose_weights
-from medcore.records import Dataset, Epoch, Event, Parts, Watch
+from medcore.records import Dataset, Epoch, Event, Parts, Prepared, Watch
+from medcore.train.rows import check_outcome
 
 TITLES = {
     "prevalence": "prevalence",
@@ -52,6 +53,7 @@ class Work:
     plan: Plan
     watch: Watch
     title: str
+    cohort: Preparation
     preparations: list[Preparation] = field(default_factory=list)
     outcomes: list[np.ndarray] = field(default_factory=list)
     units: dict[tuple[str, int], Unit] = field(default_factory=dict)
@@ -83,8 +85,10 @@ def fit_model(
     front of the fits' names. When stopped, the best so far comes back with `stopped`, or None if
     nothing could predict yet. Raises `FitError`.
     """
-    work = Work(make_plan(dataset, parts, config, baselines), watch, name)
-    for place, fold in enumerate(work.plan.folds):
+    plan = make_plan(dataset, parts, config, classes, baselines)
+    learned = np.unique(np.concatenate([fold.learn for fold in plan.folds]))
+    work = Work(plan, watch, name, fit_preparation(dataset, learned, config, classes))
+    for place, fold in enumerate(plan.folds):
         if not work.stopped:
             _fit_fold(work, place, fold, dataset, config, classes, folder)
     fitted = _assemble(work, config, tuple(classes))
@@ -103,38 +107,43 @@ def _fit_fold(
     preparation = fit_preparation(dataset, fold.learn, config, classes)
     work.preparations.append(preparation)
     learn = prepare_rows(preparation, dataset, fold.learn)
+    check_outcome(learn)
     judge = prepare_rows(preparation, dataset, fold.judge)
     work.outcomes.append(judge.outcome)
     for name in work.plan.names:
         work.stopped = work.stopped or work.watch.stopping()
-        if work.stopped:
-            return
-        label = work.plan.label(name, place)
-        title = f"{work.title}: {label}" if work.title else label
-        said = label.replace(name, TITLES[name], 1)
-        work.tell(f"Fitting {said}")
+        if not work.stopped:
+            _fit_name(work, place, name, learn, judge, config, folder)
 
-        def emit(epoch: Epoch, name: str = name, said: str = said) -> None:
-            cost = COST[name] * epoch.epoch / epoch.epochs
-            work.tell(f"{said}: epoch {epoch.epoch} of {epoch.epochs}", cost, epoch)
 
-        unit = fit_unit(
-            name,
-            place,
-            title,
-            learn,
-            judge,
-            config,
-            folder=folder,
-            emit=emit,
-            stopping=work.watch.stopping,
-        )
-        if unit is None:
-            work.stopped = True
-            return
-        work.units[name, place] = unit
-        work.done += COST[name]
-        work.tell(f"Fitted {said}")
+def _fit_name(
+    work: Work,
+    place: int,
+    name: str,
+    learn: Prepared,
+    judge: Prepared,
+    config: RunConfig,
+    folder: Path | None,
+) -> None:
+    label = work.plan.label(name, place)
+    title = f"{work.title}: {label}" if work.title else label
+    said = label.replace(name, TITLES[name], 1)
+
+    def emit(epoch: Epoch) -> None:
+        cost = COST[name] * epoch.epoch / epoch.epochs
+        work.tell(f"{said}: epoch {epoch.epoch} of {epoch.epochs}", cost, epoch)
+
+    work.tell(f"Fitting {said}")
+    stopping = work.watch.stopping
+    unit = fit_unit(
+        name, place, title, learn, judge, config, folder=folder, emit=emit, stopping=stopping
+    )
+    if unit is None:
+        work.stopped = True
+        return
+    work.units[name, place] = unit
+    work.done += COST[name]
+    work.tell(f"Fitted {said}")
 
 
 def _assemble(work: Work, config: RunConfig, classes: tuple[str, ...]) -> Fitted | None:
@@ -195,13 +204,13 @@ def _join(
     ]
     preparations = tuple(work.preparations[place] for place in folds)
     task = preparations[0].task
-    return FittedModel(name, task, classes, preparations, tuple(members), None, notes)
+    return FittedModel(name, task, classes, work.cohort, preparations, tuple(members), None, notes)
 
 
 def _notes(
     work: Work, weights: Mapping[str, float], folds: Sequence[int], rows: int
 ) -> tuple[str, ...]:
-    notes = list(dict.fromkeys(note for p in work.preparations for note in p.left_out))
+    notes = list(work.cohort.left_out)
     if len(weights) > 1:
         shares = ", ".join(f"{TITLES[name]} {share:.0%}" for name, share in weights.items())
         notes.append(f"Shares in the model, from predictions for {rows:,} held-out rows: {shares}.")

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig, generator
+from medcore.errors import FitError
 from medcore.records import Dataset, Parts
 from medcore.split import cross_fit_folds
 
@@ -64,9 +65,16 @@ class Plan:
 
 
 def make_plan(
-    dataset: Dataset, parts: Parts, config: RunConfig, baselines: Sequence[str] = BASELINES
+    dataset: Dataset,
+    parts: Parts,
+    config: RunConfig,
+    classes: Sequence[str],
+    baselines: Sequence[str] = BASELINES,
 ) -> Plan:
-    """Return the plan for the parts of a split; `parts` may lack validation rows."""
+    """Return the plan for the parts of a split; `parts` may lack validation rows.
+
+    Raises `FitError` when there are too few patients to hold any out.
+    """
     chosen = config.model.name
     members = RECOMMENDED if chosen == "recommended" else (chosen,)
     # Networks come first: their epochs are what a waiting person wants to see.
@@ -75,11 +83,17 @@ def make_plan(
     validation = parts.get("validation", train[:0])
     rows = len(train) + len(validation)
     cross = not len(validation) or (chosen == "recommended" and rows < FEW_FOLDS_ROWS)
-    folds = _cross_folds(dataset, parts, config) if cross else (Fold(train, validation),)
+    folds: tuple[Fold, ...] = (Fold(train, validation),)
+    if cross:
+        folds = _cross_folds(dataset, parts, config, bool(classes))
+    if not folds:
+        raise FitError(f"{rows} rows are too few to learn from and judge on; bring more patients.")
     return Plan(tuple(members), tuple(names), folds)
 
 
-def _cross_folds(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[Fold, ...]:
+def _cross_folds(
+    dataset: Dataset, parts: Parts, config: RunConfig, named: bool
+) -> tuple[Fold, ...]:
     empty = parts["train"][:0]
     rows = np.sort(np.concatenate([parts["train"], parts.get("validation", empty)]))
     count = MANY_FOLDS if len(rows) < MANY_FOLDS_ROWS else FEW_FOLDS
@@ -88,7 +102,22 @@ def _cross_folds(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[Fol
     patients = dataset.with_role("patient")
     group = frame[patients[0].name] if patients else pd.Series(np.arange(len(rows)))
     held = cross_fit_folds(outcome, group, count, generator(config.seed, "cross-fit"))
-    every = np.arange(len(rows))
-    return tuple(
-        Fold(rows[np.setdiff1d(every, part)], rows[np.sort(part)]) for part in held if len(part)
-    )
+    codes, _ = pd.factorize(group.reset_index(drop=True), use_na_sentinel=False)
+    words = outcome.to_numpy(object) if named else None
+    folds = (_make_fold(rows, held_out, words, codes) for held_out in held)
+    return tuple(fold for fold in folds if len(fold.judge) and len(fold.learn))
+
+
+def _make_fold(
+    rows: np.ndarray, held_out: np.ndarray, words: np.ndarray | None, group: np.ndarray
+) -> Fold:
+    """Hold out the rows at the positions `held_out`, less the patients nobody else stands for.
+
+    A class that only the held-out patients have stays in learning, and so do those patients.
+    """
+    judge = np.zeros(len(rows), dtype=bool)
+    judge[held_out] = True
+    if words is not None:
+        lost = judge & ~np.isin(words, words[~judge])
+        judge &= ~np.isin(group, group[lost])
+    return Fold(rows[~judge], rows[judge])
