@@ -1,0 +1,111 @@
+"""A run's folder: its files' names, and how each is written and read; no database needed."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medcore.config import RunConfig, load_config
+from medcore.errors import StoreError
+from medcore.records import Column, Event, Predictions
+from medcore.store.home import disk_error, write_whole
+
+CONFIG, DATASET, SPLIT = "config.json", "dataset.json", "split.json"
+PREDICTIONS, EVALUATION, EVENTS = "predictions.parquet", "evaluation.json", "events.jsonl"
+FINDINGS, CHECKPOINTS = "findings.json", "checkpoints"
+
+
+def write_json(folder: Path, name: str, values: Any) -> None:
+    """Write one JSON file of the folder, whole or not at all."""
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+    write_whole(folder / name, text.encode())
+
+
+def read_json(folder: Path, name: str) -> Any:
+    """Read one JSON file of the folder; raises `StoreError` when it is absent or damaged."""
+    try:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(
+            f"'{name}' is missing in {folder.name}: the run is not finished."
+        ) from None
+    except (OSError, ValueError):
+        raise StoreError(f"'{name}' in {folder.name} is damaged; run it again.") from None
+
+
+def write_config(folder: Path, config: RunConfig) -> None:
+    """Write `config.json`."""
+    write_json(folder, CONFIG, config.model_dump(mode="json"))
+
+
+def read_config(folder: Path) -> RunConfig:
+    """Read `config.json`."""
+    return load_config(read_json(folder, CONFIG))
+
+
+def read_columns(folder: Path) -> tuple[Column, ...]:
+    """Return the columns that the run's table had, from `dataset.json`."""
+    columns = read_json(folder, DATASET)["columns"]
+    return tuple(Column(**{**c, "categories": tuple(c["categories"])}) for c in columns)
+
+
+def write_predictions(folder: Path, predictions: Predictions) -> None:
+    """Write `predictions.parquet`; task, classes and positive class go into its metadata."""
+    frame = predictions.frame.copy(deep=False)
+    frame.attrs = {
+        "task": predictions.task,
+        "classes": list(predictions.classes),
+        "positive": predictions.positive,
+    }
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    write_whole(folder / PREDICTIONS, buffer.getvalue())
+
+
+def read_predictions(folder: Path) -> Predictions:
+    """Read `predictions.parquet`."""
+    try:
+        frame = pd.read_parquet(folder / PREDICTIONS)
+    except (OSError, ValueError):
+        raise StoreError(f"The predictions in {folder.name} cannot be read; run again.") from None
+    attrs = frame.attrs
+    return Predictions(attrs["task"], tuple(attrs["classes"]), attrs["positive"], frame)
+
+
+def append_event(folder: Path, event: Event) -> None:
+    """Add one line to `events.jsonl`."""
+    values = {key: value for key, value in asdict(event).items() if key != "epoch"}
+    if event.epoch is not None:
+        values |= asdict(event.epoch)
+    try:
+        with (folder / EVENTS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise disk_error(error, folder / EVENTS) from None
+
+
+def read_events(folder: Path, start: int = 0) -> tuple[list[Mapping[str, Any]], int]:
+    """Return the events from byte `start` on, and where the next read starts.
+
+    A last line that is still being written is left for the next read.
+    """
+    try:
+        with (folder / EVENTS).open("rb") as file:
+            file.seek(start)
+            data = file.read()
+    except FileNotFoundError:
+        return [], start
+    whole = data[: data.rfind(b"\n") + 1]
+    events = []
+    for line in whole.splitlines():
+        try:
+            events.append(json.loads(line))
+        except ValueError:
+            continue
+    return events, start + len(whole)

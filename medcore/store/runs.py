@@ -1,0 +1,147 @@
+"""Runs of a workspace: a row for lists, a folder for everything else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from medcore.config import RunConfig, load_config
+from medcore.errors import StoreError
+from medcore.records import Run
+from medcore.store.folder import write_config
+from medcore.store.home import new_id, reading, writing
+from medcore.store.tables import jobs, runs
+from medcore.store.workspaces import Workspace, check_space
+
+PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "tabm")
+RECIPE_VERSION = 1
+
+
+def run_key(sha256: str, config: RunConfig) -> str:
+    """Return what makes a run the same: data, settings, and the versions that compute it."""
+    parts = {"data": sha256, "config": config.model_dump(mode="json"), "recipe": RECIPE_VERSION}
+    parts |= {name: _version(name) for name in PACKAGES}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def create_run(workspace: Workspace, config: RunConfig, dataset: str, name: str, key: str) -> Run:
+    """Make a run's row and folder; raises `LimitError` over the allowance."""
+    check_space(workspace)
+    identity = new_id()
+    write_config(run_folder(workspace, identity), config)
+    values = {
+        "id": identity,
+        "workspace": workspace.id,
+        "name": name.strip()[:200] or "Unnamed run",
+        "key": key,
+        "dataset": dataset,
+        "state": "queued",
+        "created": time.time(),
+        "config": config.model_dump(mode="json"),
+        "summary": {},
+    }
+    with writing(workspace.home) as connection:
+        connection.execute(runs.insert().values(values))
+    return get_run(workspace, identity)
+
+
+def run_folder(workspace: Workspace, identity: str) -> Path:
+    """Return where a run's files are."""
+    return workspace.folder / "runs" / identity
+
+
+def _mine(workspace: Workspace) -> sa.Select:
+    return sa.select(runs).where(runs.c.workspace == workspace.id)
+
+
+def _run(workspace: Workspace, row: sa.Row) -> Run:
+    return Run(
+        id=row.id,
+        workspace=row.workspace,
+        name=row.name,
+        state=row.state,
+        folder=run_folder(workspace, row.id),
+        config=load_config(row.config),
+        dataset=row.dataset,
+        created=row.created,
+        summary=row.summary,
+    )
+
+
+def get_run(workspace: Workspace, identity: str) -> Run:
+    """Return a run; raises `StoreError` when it is not in the workspace."""
+    with reading(workspace.home) as connection:
+        row = connection.execute(_mine(workspace).where(runs.c.id == identity)).first()
+    if row is None:
+        raise StoreError("This run is not in the workspace (deleted?); choose another.")
+    return _run(workspace, row)
+
+
+def list_runs(
+    workspace: Workspace, *, limit: int = 50, offset: int = 0, search: str = ""
+) -> list[Run]:
+    """Return runs, the newest first; `search` looks at names, without regard to case."""
+    query = _mine(workspace).order_by(runs.c.created.desc()).limit(limit).offset(offset)
+    if search:
+        query = query.where(runs.c.name.icontains(search, autoescape=True))
+    with reading(workspace.home) as connection:
+        return [_run(workspace, row) for row in connection.execute(query)]
+
+
+def count_runs(workspace: Workspace) -> int:
+    """Return how many runs the workspace has."""
+    query = sa.select(sa.func.count()).where(runs.c.workspace == workspace.id)
+    with reading(workspace.home) as connection:
+        return connection.execute(query).scalar_one()
+
+
+def find_cached_run(workspace: Workspace, key: str) -> Run | None:
+    """Return the workspace's newest finished run with this key, if any."""
+    query = _mine(workspace).where(runs.c.key == key, runs.c.state == "finished")
+    with reading(workspace.home) as connection:
+        row = connection.execute(query.order_by(runs.c.created.desc())).first()
+    return None if row is None else _run(workspace, row)
+
+
+def rename_run(workspace: Workspace, identity: str, name: str) -> None:
+    """Give a run another name."""
+    get_run(workspace, identity)
+    _update(workspace, identity, name=name.strip()[:200] or "Unnamed run")
+
+
+def set_run_summary(workspace: Workspace, identity: str, summary: Mapping[str, Any]) -> None:
+    """Keep the leading figures that lists show."""
+    _update(workspace, identity, summary=dict(summary))
+
+
+def _update(workspace: Workspace, identity: str, **values: object) -> None:
+    mine = (runs.c.id == identity) & (runs.c.workspace == workspace.id)
+    with writing(workspace.home) as connection:
+        connection.execute(runs.update().where(mine).values(**values))
+
+
+def delete_run(workspace: Workspace, identity: str) -> None:
+    """Delete a run's rows and files; raises `StoreError` while it is being trained."""
+    run = get_run(workspace, identity)
+    if run.state in ("running", "stopping"):
+        raise StoreError(f"'{run.name}' is being trained; stop it before deleting it.")
+    with writing(workspace.home) as connection:
+        mine = (jobs.c.run == identity) & (jobs.c.workspace == workspace.id)
+        connection.execute(jobs.delete().where(mine))
+        connection.execute(runs.delete().where(runs.c.id == identity))
+    shutil.rmtree(run.folder, ignore_errors=True)

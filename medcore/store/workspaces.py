@@ -1,0 +1,176 @@
+"""Workspaces: who sees what, how much may be kept, and for how long."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from medcore.errors import LimitError, StoreError
+from medcore.store.home import Home, new_id, reading, writing
+from medcore.store.tables import datasets, jobs, runs, workspaces
+
+LOCAL = "local"
+TOKEN = re.compile(r"[0-9a-f]{32}")
+SEEN_EVERY = 3600.0
+KEEP_DAYS, LIMIT_MB, QUEUE_LIMIT, UPLOAD_MB = 30, 2048, 20, 500
+
+
+@dataclass(frozen=True, eq=False)
+class Workspace:
+    """A visitor's, or the command line's, data sets, runs and jobs; `expires`: epoch seconds."""
+
+    home: Home
+    id: str
+    kind: str
+    created: float
+    expires: float | None
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a workspace keeps, and may keep."""
+
+    bytes: int
+    limit_bytes: int
+    datasets: int
+    runs: int
+    queued: int
+
+
+def limit(name: str, default: int) -> int:
+    """Return a limit from the environment; raises `StoreError` if it is not a whole number."""
+    text = os.environ.get(name, "")
+    if text and not text.isdigit():
+        raise StoreError(f"{name} must be a whole number, not '{text}'.")
+    return int(text) if text else default
+
+
+def open_workspace(home: Home, token: str | None) -> Workspace:
+    """Return the visitor's workspace, or a new one without a token.
+
+    Raises `StoreError` for a token that is malformed, unknown or expired.
+    """
+    if token is None:
+        token = new_id(16)
+        _insert(home, token, "visitor")
+    if not TOKEN.fullmatch(token):
+        raise StoreError("This address holds no valid workspace; start a new one from Home.")
+    found = _find(home, token)
+    if found is None or (found.expires is not None and found.expires < time.time()):
+        raise StoreError(
+            "This workspace does not exist any more (deleted or expired); start a new one."
+        )
+    return found
+
+
+def local_workspace(home: Home) -> Workspace:
+    """Return the workspace of the command line, which never expires."""
+    found = _find(home, LOCAL)
+    if found is None:
+        _insert(home, LOCAL, "local")
+        found = _find(home, LOCAL)
+    assert found is not None
+    return found
+
+
+def get_workspace(home: Home, identity: str) -> Workspace:
+    """Return the workspace a job belongs to; raises `StoreError` when it is deleted."""
+    found = _find(home, identity)
+    if found is None:
+        raise StoreError("The workspace of this job does not exist any more.")
+    return found
+
+
+def _insert(home: Home, token: str, kind: str) -> None:
+    now = time.time()
+    with writing(home) as connection:
+        known = connection.execute(sa.select(workspaces.c.id).where(workspaces.c.id == token))
+        if known.first() is None:
+            row = {"id": token, "kind": kind, "created": now, "seen": now}
+            connection.execute(workspaces.insert().values(row))
+
+
+def _find(home: Home, token: str) -> Workspace | None:
+    with reading(home) as connection:
+        row = connection.execute(sa.select(workspaces).where(workspaces.c.id == token)).first()
+    if row is None:
+        return None
+    if time.time() - row.seen > SEEN_EVERY:
+        with writing(home) as connection:
+            update = workspaces.update().where(workspaces.c.id == token)
+            connection.execute(update.values(seen=time.time()))
+    days = limit("MEDCORE_KEEP_DAYS", KEEP_DAYS)
+    expires = None if row.kind == "local" else max(row.seen, row.created) + days * 86400
+    return Workspace(home, row.id, row.kind, row.created, expires, _folder(home, row.id))
+
+
+def _folder(home: Home, token: str) -> Path:
+    return home.folder / "workspaces" / token
+
+
+def workspace_usage(workspace: Workspace) -> Usage:
+    """Return what the workspace keeps on disk and in the database."""
+
+    def count(table: sa.Table, *where: sa.ColumnElement) -> sa.Select:
+        return sa.select(sa.func.count()).where(table.c.workspace == workspace.id, *where)
+
+    with reading(workspace.home) as connection:
+        counts = [
+            connection.execute(query).scalar_one()
+            for query in (count(datasets), count(runs), count(jobs, jobs.c.state == "queued"))
+        ]
+    return Usage(_disk_bytes(workspace.folder), _limit_bytes(), *counts)
+
+
+def _limit_bytes() -> int:
+    return limit("MEDCORE_LIMIT_MB", LIMIT_MB) * 2**20
+
+
+def _disk_bytes(folder: Path) -> int:
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(path, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def check_space(workspace: Workspace, more: int = 0) -> None:
+    """Raise `LimitError` when `more` bytes would go over the workspace's allowance."""
+    used, allowed = _disk_bytes(workspace.folder), _limit_bytes()
+    if used + more > allowed:
+        raise LimitError(
+            f"This workspace keeps {used / 2**20:,.0f} MB and may keep {allowed / 2**20:,.0f} MB; "
+            "delete data sets or runs on the Workspace page first."
+        )
+
+
+def delete_workspace(workspace: Workspace) -> None:
+    """Delete the workspace's rows and files; it cannot be undone."""
+    with writing(workspace.home) as connection:
+        for table in (jobs, runs, datasets):
+            connection.execute(table.delete().where(table.c.workspace == workspace.id))
+        connection.execute(workspaces.delete().where(workspaces.c.id == workspace.id))
+    shutil.rmtree(workspace.folder, ignore_errors=True)
+
+
+def expire_workspaces(home: Home) -> int:
+    """Delete the visitors' workspaces that nobody opened for the days that are kept."""
+    border = time.time() - limit("MEDCORE_KEEP_DAYS", KEEP_DAYS) * 86400
+    old = sa.select(workspaces.c.id).where(
+        workspaces.c.kind == "visitor", workspaces.c.seen < border
+    )
+    with reading(home) as connection:
+        tokens = [row.id for row in connection.execute(old)]
+    for token in tokens:
+        delete_workspace(Workspace(home, token, "visitor", 0, None, _folder(home, token)))
+    return len(tokens)
