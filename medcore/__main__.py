@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from medcore.config import PRESETS, RunConfig, change_config, load_config, preset_config
-from medcore.errors import ConfigError, DataError, MedcoreError, StoreError
+from medcore.errors import ConfigError, MedcoreError, StoreError
 
 
 class _Parser(argparse.ArgumentParser):
@@ -151,18 +151,11 @@ def _copy_run(source: Path, target: Path) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from medcore.data import open_dataset
-    from medcore.predict import load_model, predict_table
+    from medcore.apply import open_run, predict_file
 
-    if not (options.run / "model.json").is_file():
-        raise DataError(f"{options.run} holds no model; give the folder that 'run' printed.")
-    table, match = predict_table(load_model(options.run), open_dataset(options.data))
+    match = predict_file(open_run(options.run), options.data, options.output)
     for sentence in match.sentences:
         print(sentence, file=sys.stderr)
-    try:
-        table.to_csv(options.output, index=False)
-    except OSError as error:
-        raise StoreError(f"{options.output} cannot be written: {error.strerror}.") from None
     print(options.output)
 
 

@@ -13,12 +13,12 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "errors": 0, "config": 0, "records": 0,
     "data": 1, "store": 1,
-    "checks": 2, "split": 2, "evaluate": 2,
+    "split": 2, "evaluate": 2, "checks": 2.5,
     "models": 3,
     "train": 4,
     "prepare": 5, "predict": 5.5, "explain": 5.5,
     "recipes": 6, "report": 6, "certificate": 6,
-    "pipeline": 7,
+    "pipeline": 7, "apply": 7,
     "jobs": 8,
     "__main__": 9, "__init__": 9,
 }  # fmt: skip

@@ -13,7 +13,7 @@ from medcore.data.configure import (
 )
 from medcore.data.kinds import outcome_candidates
 from medcore.data.samples import SAMPLES, Sample, load_sample
-from medcore.data.table import MemoryEstimate, estimate_memory, make_dataset, read_table
+from medcore.data.table import MemoryEstimate, estimate_memory, make_dataset, read_cells, read_table
 from medcore.errors import DataError
 from medcore.records import Dataset
 
@@ -33,6 +33,7 @@ __all__ = [
     "open_dataset",
     "outcome_candidates",
     "outcome_classes",
+    "read_cells",
     "read_table",
 ]
 

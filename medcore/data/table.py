@@ -11,7 +11,7 @@ import pandas as pd
 import psutil
 
 from medcore.data.kinds import infer_columns, settle_types
-from medcore.data.text import read_text
+from medcore.data.text import read_text, read_words
 from medcore.errors import DataError
 from medcore.records import Dataset, LedgerEntry
 
@@ -77,6 +77,14 @@ def read_table(path: str | Path, *, name: str | None = None) -> Dataset:
         )
     frame = _read_frame(path)
     return make_dataset(frame, name or path.stem, path.name, hash_file(path))
+
+
+def read_cells(source: str | Path, dataset: Dataset) -> pd.DataFrame:
+    """Return a file's cells as they stand: for text files the very words, else the values."""
+    path = Path(source)
+    if path.is_file() and _find_format(path) == "text":
+        return read_words(path)
+    return dataset.frame.reset_index(drop=True)
 
 
 def make_dataset(frame: pd.DataFrame, name: str, source: str, sha256: str) -> Dataset:

@@ -30,14 +30,23 @@ class Dialect:
 
 def read_text(path: Path) -> pd.DataFrame:
     """Read a CSV, TSV or similar file; raises `DataError` with the line that does not fit."""
+    return _read(path, {"na_values": MISSING, "keep_default_na": False})
+
+
+def read_words(path: Path) -> pd.DataFrame:
+    """Read every cell of a text table as it stands, an empty one as an empty word."""
+    return _read(path, {"dtype": str, "keep_default_na": False, "na_filter": False})
+
+
+def _read(path: Path, options: dict) -> pd.DataFrame:
     head = _read_head(path)
     encoding = _find_encoding(head, path)
     try:
-        return _parse(path, _find_dialect(head, encoding, path))
+        return _parse(path, _find_dialect(head, encoding, path), options)
     except UnicodeDecodeError:
         # Optimism costs nothing: only a file that fails as UTF-8 is looked at byte by byte.
         other = _guess_encoding(path)
-        return _parse(path, _find_dialect(head, other, path))
+        return _parse(path, _find_dialect(head, other, path), options)
 
 
 def _read_head(path: Path) -> bytes:
@@ -133,15 +142,14 @@ def _too_long(path: Path, line: int, expected: int, found: int) -> str:
     )
 
 
-def _parse(path: Path, dialect: Dialect) -> pd.DataFrame:
+def _parse(path: Path, dialect: Dialect, options: dict) -> pd.DataFrame:
     try:
         return pd.read_csv(
             path,
             sep=dialect.delimiter,
             encoding=dialect.encoding,
             decimal=dialect.decimal,
-            na_values=MISSING,
-            keep_default_na=False,
+            **options,
             skipinitialspace=True,
             skip_blank_lines=True,
             index_col=False,

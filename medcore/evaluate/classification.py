@@ -105,4 +105,6 @@ def wilson(successes: float, trials: float) -> tuple[float, float]:
     middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     reach = z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
     reach /= 1 + z**2 / trials
-    return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))
+    # At the ends the formula gives 0 and 1 up to rounding.
+    low = 0.0 if successes == 0 else max(0.0, float(middle - reach))
+    return low, 1.0 if successes == trials else min(1.0, float(middle + reach))

@@ -1,0 +1,102 @@
+"""A run's folder applied to new patients: one by form, many by file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medcore.config import RunConfig
+from medcore.data import ColumnMatch, configure_rows, make_dataset, open_dataset, read_cells
+from medcore.errors import StoreError
+from medcore.predict import FittedModel, add_predictions, predict_dataset
+from medcore.prepare import imputed_cells, outside_training_range
+from medcore.recipes import load_model
+from medcore.records import Column
+from medcore.store.folder import EVALUATION, read_columns, read_config, read_json
+from medcore.store.home import disk_error
+
+
+@dataclass(frozen=True, eq=False)
+class Deployed:
+    """A run's model with what decides how new rows are read and when it alarms."""
+
+    model: FittedModel
+    columns: tuple[Column, ...]
+    config: RunConfig
+    positive: str | None
+    threshold: float | None
+
+
+def open_run(folder: Path) -> Deployed:
+    """Load a judged run; raises `StoreError` when the folder holds none."""
+    if not (folder / EVALUATION).is_file():
+        raise StoreError(
+            f"'{folder}' holds no model that was judged; give the folder that 'run' printed."
+        )
+    evaluation = read_json(folder, EVALUATION)
+    threshold = evaluation["parts"]["test"]["threshold"]
+    return Deployed(
+        load_model(folder),
+        read_columns(folder),
+        read_config(folder),
+        evaluation["positive"],
+        threshold,
+    )
+
+
+def predict_file(deployed: Deployed, source: str | Path, target: Path) -> ColumnMatch:
+    """Write the file's own rows and columns, and the predictions on their right, as CSV.
+
+    Returns which columns were missing or extra. Raises `DataError` for a file without any of the
+    model's columns, `StoreError` when the target cannot be written.
+    """
+    dataset = open_dataset(source)
+    ready, match = configure_rows(dataset, deployed.columns, deployed.config)
+    predicted = predict_dataset(deployed.model, ready)
+    table = add_predictions(
+        read_cells(source, dataset), predicted, deployed.positive, deployed.threshold
+    )
+    try:
+        table.to_csv(target, index=False)
+    except OSError as error:
+        raise disk_error(error, target) from None
+    return match
+
+
+def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the model says of one patient, JSON-ready; None or absent means unknown.
+
+    Keys: classes, value, low, high (lists, or numbers for regression), positive, threshold,
+    imputed (column, used) and outside (column, value, low, high).
+    """
+    inputs = [column.name for column in deployed.columns if column.role == "input"]
+    frame = pd.DataFrame([{name: values.get(name) for name in inputs}])
+    for name in frame.columns:
+        if frame[name].dtype == object:
+            frame[name] = frame[name].astype("string")
+    # A second column keeps a one-input model's table a table.
+    dataset = make_dataset(frame.assign(**{"": "1"}), "patient", "form", "")
+    ready, _ = configure_rows(dataset, deployed.columns, deployed.config)
+    said = predict_dataset(deployed.model, ready)
+    cohort = deployed.model.cohort
+    return {
+        "classes": list(deployed.model.classes),
+        "value": _plain(said.value[0]),
+        "low": _plain(said.low[0]),
+        "high": _plain(said.high[0]),
+        "positive": deployed.positive,
+        "threshold": deployed.threshold,
+        "imputed": imputed_cells(cohort, ready)[["column", "used"]].to_dict("records"),
+        "outside": outside_training_range(cohort, ready)[
+            ["column", "value", "low", "high"]
+        ].to_dict("records"),
+    }
+
+
+def _plain(values: np.ndarray) -> Any:
+    return np.where(np.isfinite(values), values, None).tolist()

@@ -1,0 +1,41 @@
+"""Findings: what a person should know of the data before training; nothing is changed here."""
+
+from dataclasses import asdict
+from typing import Any
+
+from medcore.checks.columns import check_columns
+from medcore.checks.figures import (
+    class_balance,
+    missing_by_column,
+    missing_by_outcome,
+    missing_patterns,
+)
+from medcore.checks.tables import check_table
+from medcore.records import Dataset, Finding
+
+__all__ = [
+    "check_dataset",
+    "class_balance",
+    "findings_json",
+    "missing_by_column",
+    "missing_by_outcome",
+    "missing_patterns",
+]
+
+ORDER = {"stop": 0, "warning": 1, "hint": 2}
+
+
+def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
+    """Return the findings about a data set, the most severe first."""
+    found = [*check_table(dataset), *check_columns(dataset)]
+    return tuple(sorted(found, key=lambda finding: ORDER[finding.severity]))
+
+
+def findings_json(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+    """Return findings as plain values for JSON."""
+    rows = []
+    for finding in findings:
+        values = asdict(finding)
+        values["repair"] = None if finding.repair is None else finding.repair.model_dump()
+        rows.append(values)
+    return rows

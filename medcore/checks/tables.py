@@ -1,0 +1,206 @@
+"""Findings about the table as a whole: duplicates, patients, leakage, rare classes, size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from medcore.config import Repair
+from medcore.data.kinds import FOLLOW_UP, IDENTIFIER
+from medcore.records import Column, Dataset, Finding
+
+GIVES_AWAY = 0.98
+RARE = 0.2
+FEW_IN_CLASS = 20
+EVENTS_PER_COLUMN = 10
+SMALL = 100
+
+
+def check_table(dataset: Dataset) -> Iterator[Finding]:
+    """Yield what is to be said of rows, patients and the outcome."""
+    yield from _check_duplicates(dataset)
+    yield from _check_patients(dataset)
+    yield from _check_follow_up(dataset)
+    yield from _check_identifiers(dataset)
+    outcomes = dataset.with_role("outcome")
+    if len(outcomes) != 1:
+        return
+    outcome = dataset.frame[outcomes[0].name]
+    known = dataset.frame[outcome.notna()]
+    words = outcome[outcome.notna()]
+    if not len(known) or words.nunique() < 2:
+        return
+    yield from _check_size(dataset, words)
+    if words.nunique() <= 20 or outcomes[0].kind == "category":
+        yield from _check_classes(outcomes[0], words)
+        yield from _check_leaks(dataset, known, words)
+
+
+def _check_duplicates(dataset: Dataset) -> Iterator[Finding]:
+    unnamed = [c.name for c in dataset.columns if c.role not in ("patient", "ignored")]
+    doubled = int(dataset.frame.duplicated(subset=unnamed).sum()) if unnamed else 0
+    if doubled:
+        whole = int(dataset.frame.duplicated().sum())
+        yield Finding(
+            "duplicates",
+            "warning",
+            (),
+            f"{doubled:,} rows repeat another row's values",
+            "The same patient on both sides of the split makes a model look better than it is.",
+            {"rows": doubled, "equal in every column": whole},
+            Repair(action="drop_duplicates") if whole else None,
+        )
+
+
+def _check_patients(dataset: Dataset) -> Iterator[Finding]:
+    for column in dataset.with_role("patient"):
+        patients = dataset.frame[column.name]
+        several = int((patients.value_counts() > 1).sum())
+        if several:
+            yield Finding(
+                "repeated_patients",
+                "hint",
+                (column.name,),
+                f"{several:,} patients have more than one row",
+                "Each patient is kept on one side of the split, and intervals count patients.",
+                {"patients": int(patients.nunique()), "rows": len(patients)},
+            )
+
+
+def _check_follow_up(dataset: Dataset) -> Iterator[Finding]:
+    for column in dataset.with_role("input", "duration"):
+        if column.kind != "number" or not FOLLOW_UP.fullmatch(column.name):
+            continue
+        blocked = column.role == "duration"
+        yield Finding(
+            "after_outcome",
+            "hint" if blocked else "stop",
+            (column.name,),
+            f"{column.name} is known only after the outcome"
+            + (", so it is not an input" if blocked else ""),
+            "A length of follow-up or stay gives the outcome away: those who died were followed "
+            "briefly. A model that uses it cannot be used on a new patient.",
+            {"role": column.role},
+            None if blocked else Repair(action="ignore_column", column=column.name),
+        )
+
+
+def _check_identifiers(dataset: Dataset) -> Iterator[Finding]:
+    for column in dataset.with_role("input"):
+        values = dataset.frame[column.name]
+        if len(values) < 20 or values.nunique() < len(values) or column.kind == "date":
+            continue
+        if column.kind == "category" or IDENTIFIER.fullmatch(column.name):
+            yield Finding(
+                "identifier",
+                "warning",
+                (column.name,),
+                f"{column.name} is different in every row",
+                "An identifier tells nothing of new patients, but a model can learn it by heart.",
+                {"values": int(values.nunique())},
+                Repair(action="ignore_column", column=column.name),
+            )
+
+
+def _check_size(dataset: Dataset, words: pd.Series) -> Iterator[Finding]:
+    rows, inputs = len(words), len(dataset.with_role("input"))
+    few = int(words.value_counts().min()) if words.nunique() == 2 else rows
+    if rows < SMALL:
+        yield Finding(
+            "small",
+            "warning",
+            (),
+            f"Only {rows} rows have an outcome",
+            "Every figure will be uncertain; k-fold cross-validation uses each row for testing.",
+            {"rows": rows},
+        )
+    if inputs and few / inputs < EVENTS_PER_COLUMN:
+        yield Finding(
+            "few_events",
+            "warning",
+            (),
+            f"{few / inputs:.1f} patients of the rarer outcome per input column",
+            f"Below about {EVENTS_PER_COLUMN} a model learns noise easily; fewer columns help.",
+            {"events": few, "columns": inputs},
+        )
+
+
+def _check_classes(outcome: Column, words: pd.Series) -> Iterator[Finding]:
+    counts = words.astype("string").value_counts()
+    single = [str(name) for name, count in counts.items() if count < 2]
+    if single:
+        yield Finding(
+            "single_class",
+            "stop",
+            (outcome.name,),
+            f"{len(single)} outcome classes have a single row: {', '.join(single[:5])}",
+            "A class of one cannot be learned and tested; merge it or set its row aside.",
+            {"classes": single},
+            Repair(action="missing_values", column=outcome.name, values=tuple(single)),
+        )
+    rare = {str(name): int(count) for name, count in counts.items() if 2 <= count < FEW_IN_CLASS}
+    if rare:
+        listed = ", ".join(f"{name} ({count})" for name, count in rare.items())
+        yield Finding(
+            "rare_class",
+            "warning",
+            (outcome.name,),
+            f"Few rows have {listed}",
+            "Figures for such a class are very uncertain or have no value; none is dropped.",
+            {"counts": rare},
+        )
+    share = counts.iloc[-1] / len(words)
+    if len(counts) == 2 and share < RARE:
+        yield Finding(
+            "imbalance",
+            "hint",
+            (outcome.name,),
+            f"The outcome “{counts.index[-1]}” is rare: {share:.1%} of patients",
+            f"Calling nobody would be right for {1 - share:.1%}, so accuracy says little here; "
+            "recall, precision and AUPRC lead the results.",
+            {"share": float(share), "rows": int(counts.iloc[-1])},
+        )
+
+
+def _check_leaks(dataset: Dataset, known: pd.DataFrame, words: pd.Series) -> Iterator[Finding]:
+    classes = words.astype("string")
+    counts = classes.value_counts()
+    event = (classes == counts.index[-1]).to_numpy(bool)
+    for column in dataset.with_role("input"):
+        if column.kind not in ("number", "category"):
+            continue
+        strength = separation(known[column.name], event, column.kind)
+        if strength >= GIVES_AWAY:
+            yield Finding(
+                "leak",
+                "stop",
+                (column.name,),
+                f"{column.name} alone almost tells the outcome (AUROC {strength:.3f})",
+                "Is it known before the outcome? If it is recorded with or after it, leave it out.",
+                {"auroc": strength},
+                Repair(action="ignore_column", column=column.name),
+            )
+
+
+def separation(values: pd.Series, event: np.ndarray, kind: str) -> float:
+    """Return how well one column separates an event, as an AUROC from 0.5 to 1.
+
+    Categories are scored by their share of events among the other rows, so that a category with
+    one row proves nothing; missing counts as a category, and as the lowest number.
+    """
+    if kind == "number":
+        scores = values.astype("float64").fillna(-np.inf).to_numpy()
+    else:
+        codes = pd.factorize(values.astype("string"), use_na_sentinel=False)[0]
+        total, hits = np.bincount(codes), np.bincount(codes, event)
+        prior = event.mean()
+        scores = (hits[codes] - event + prior) / total[codes]
+    ranks = pd.Series(scores).rank().to_numpy()
+    positives = int(event.sum())
+    negatives = len(event) - positives
+    if not positives or not negatives:
+        return 0.5
+    area = (ranks[event].sum() - positives * (positives + 1) / 2) / (positives * negatives)
+    return float(max(area, 1 - area)) if kind == "number" else float(max(area, 0.5))
