@@ -56,10 +56,14 @@ def test_a_class_without_training_rows_gets_probability_zero(name):
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
-def test_values_on_a_cut_go_the_way_they_went_in_training():
-    # Neighbouring float32 values: the midpoint between them is no float32.
-    low = np.float32(0.1)
-    high = np.nextafter(low, np.float32(1))
+@pytest.mark.parametrize("steps", [0, 1])
+def test_values_on_a_cut_go_the_way_they_went_in_training(steps):
+    # Neighbouring float32 values: the midpoint between them is no float32, and is rounded up for
+    # every other pair.
+    low = np.float32(1000)
+    for _ in range(steps):
+        low = np.nextafter(low, np.float32(2000))
+    high = np.nextafter(low, np.float32(2000))
     values = np.array([[low], [high]] * 50, dtype=np.float32)
     outcome = np.array([0, 1] * 50)
     estimator = fit_baseline("random_forest", "binary", RunConfig(), values, outcome, 0)

@@ -141,6 +141,18 @@ def test_missing_values_take_the_training_median_mean_or_mode():
     assert found == {"median": ["2"], "mean": ["3.5"], "most_frequent": ["2"]}
 
 
+@pytest.mark.parametrize("scaling", ["standard", "robust", "quantile"])
+def test_a_missing_number_is_prepared_as_the_median_patient_is(scaling):
+    frame = pd.DataFrame({"x": [50.0, 60, 61, 70, 99, np.nan], "y": list("ababab")})
+    columns = (Column("x", "number", "input"), Column("y", "category", "outcome"))
+    dataset = Dataset("a", "a", "0", frame, columns)
+    config = change_config(CONFIG, {"prepare.scaling": scaling})
+    values = table(
+        prepare_rows(fit_preparation(dataset, np.arange(6), config, ("a", "b")), dataset)
+    ).values
+    assert values[5, 0] == values[2, 0] != values[1, 0]
+
+
 def test_indicators_can_be_left_out():
     dataset = a_table()
     config = change_config(CONFIG, {"missing.indicator": False})
@@ -317,6 +329,16 @@ def test_the_quantile_scale_agrees_with_scikit_learn_on_continuous_values():
     found = apply_curve(fit_curve(values, "quantile"), values)
     inner = np.abs(expected) < 2.5
     np.testing.assert_allclose(found[inner], expected[inner], atol=0.02)
+
+
+def test_tied_values_share_the_normal_score_of_their_mean_rank():
+    from scipy.stats import norm, rankdata
+
+    values = np.array([0.0] * 7 + [1, 1, 2, 5, 5, 5, 9])
+    scores = norm.ppf((rankdata(values) - 0.5) / len(values))
+    expected = (scores - scores.mean()) / scores.std()
+    found = apply_curve(fit_curve(values, "quantile"), values)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def test_standard_and_robust_agree_with_scikit_learn():
