@@ -11,6 +11,7 @@ from medcore.data.configure import (
     infer_task,
     outcome_classes,
 )
+from medcore.data.isolation import read_table_isolated
 from medcore.data.kinds import outcome_candidates
 from medcore.data.samples import SAMPLES, Sample, load_sample
 from medcore.data.table import MemoryEstimate, estimate_memory, make_dataset, read_cells, read_table
@@ -35,6 +36,7 @@ __all__ = [
     "outcome_classes",
     "read_cells",
     "read_table",
+    "read_table_isolated",
 ]
 
 
