@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,8 +15,9 @@ import sqlalchemy as sa
 from medcore.config import RunConfig, load_config
 from medcore.errors import LimitError, StoreError
 from medcore.records import Column, Dataset, LedgerEntry
+from medcore.store.files import disk_error, remove_folder, write_whole
 from medcore.store.folder import read_json, write_json
-from medcore.store.home import disk_error, new_id, reading, write_whole, writing
+from medcore.store.home import new_id, reading, writing
 from medcore.store.tables import datasets
 from medcore.store.workspaces import UPLOAD_MB, Workspace, check_space, limit
 
@@ -57,14 +57,14 @@ def stage_upload(workspace: Workspace, file_name: str, stream: BinaryIO) -> Path
                         "that is taken; leave out columns or rows."
                     )
     except (OSError, LimitError) as error:
-        shutil.rmtree(path.parent, ignore_errors=True)
+        remove_folder(path.parent)
         raise disk_error(error, path) if isinstance(error, OSError) else error from None
     return path
 
 
 def drop_upload(path: Path) -> None:
     """Delete a staged upload and its folder."""
-    shutil.rmtree(path.parent, ignore_errors=True)
+    remove_folder(path.parent)
 
 
 def save_dataset(workspace: Workspace, dataset: Dataset) -> DatasetRow:
@@ -89,7 +89,7 @@ def save_dataset(workspace: Workspace, dataset: Dataset) -> DatasetRow:
         write_whole(folder / TABLE, buffer.getvalue())
         write_json(folder, DESCRIPTION, _describe(dataset))
     except StoreError:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
         raise
     values = {
         "id": identity,
@@ -193,4 +193,4 @@ def delete_dataset(workspace: Workspace, identity: str) -> None:
     get_dataset_row(workspace, identity)
     with writing(workspace.home) as connection:
         connection.execute(datasets.delete().where(datasets.c.id == identity))
-    shutil.rmtree(_folder(workspace, identity), ignore_errors=True)
+    remove_folder(_folder(workspace, identity))

@@ -14,7 +14,7 @@ import pandas as pd
 from medcore.config import RunConfig, load_config
 from medcore.errors import StoreError
 from medcore.records import Column, Event, Predictions
-from medcore.store.home import disk_error, write_whole
+from medcore.store.files import disk_error, plain, write_whole
 
 CONFIG, DATASET, SPLIT = "config.json", "dataset.json", "split.json"
 PREDICTIONS, EVALUATION, EVENTS = "predictions.parquet", "evaluation.json", "events.jsonl"
@@ -23,7 +23,7 @@ FINDINGS, CHECKPOINTS = "findings.json", "checkpoints"
 
 def write_json(folder: Path, name: str, values: Any) -> None:
     """Write one JSON file of the folder, whole or not at all."""
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(values), ensure_ascii=False, allow_nan=False)
     write_whole(folder / name, text.encode())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -15,9 +14,13 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from medcore.errors import StoreError
-from medcore.store.tables import SCHEMA_VERSION, metadata, versions
+from medcore.store.database import explain_refusal, make_engine, name_database
+from medcore.store.files import disk_error, write_whole
+from medcore.store.tables import SCHEMA_VERSION, read_version, upgrade
 
-BUSY_SECONDS = 10
+__all__ = ["Home", "disk_error", "new_id", "open_home", "reading", "write_whole", "writing"]
+
+# Any number that no other program locks in the same database.
 POSTGRES_LOCK = 0x6D656463
 
 
@@ -28,6 +31,10 @@ class Home:
     folder: Path
     engine: sa.Engine
 
+    def close(self) -> None:
+        """Let go of the database; a server keeps its home open."""
+        self.engine.dispose()
+
 
 def open_home() -> Home:
     """Open the store that the environment names, and make it if need be.
@@ -35,57 +42,43 @@ def open_home() -> Home:
     Raises `StoreError` when the folder cannot be written, the database is locked or unreachable,
     or was made by a newer version of medcore.
     """
-    folder = Path(os.environ.get("MEDCORE_HOME") or platformdirs.user_data_path("medcore"))
+    given = os.environ.get("MEDCORE_HOME")
+    folder = Path(given).expanduser() if given else platformdirs.user_data_path("medcore", False)
+    folder = folder.absolute()
     try:
-        (folder / "workspaces").mkdir(parents=True, exist_ok=True)
+        # Patients' data: nobody else on the machine may look inside.
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "workspaces").mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
-        raise StoreError(f"The folder {folder} cannot be made: {error.strerror}.") from None
-    url = os.environ.get("MEDCORE_DATABASE_URL") or f"sqlite:///{folder / 'medcore.db'}"
-    home = Home(folder, _make_engine(url))
-    with writing(home) as connection:
-        metadata.create_all(connection)
-        found = connection.execute(sa.select(versions.c.version)).scalar()
-        if found is None:
-            connection.execute(versions.insert().values(version=SCHEMA_VERSION))
-        elif found > SCHEMA_VERSION:
-            raise StoreError(
-                f"The database was made by a newer version of medcore (its tables are version "
-                f"{found}, this program knows {SCHEMA_VERSION}); update medcore."
-            )
+        raise disk_error(error, folder) from None
+    home = Home(folder, make_engine(folder, os.environ.get("MEDCORE_DATABASE_URL")))
+    try:
+        _bring_up_to_date(home)
+    except BaseException:
+        home.close()
+        raise
     return home
 
 
-def _make_engine(url: str) -> sa.Engine:
-    try:
-        if not url.startswith("sqlite"):
-            return sa.create_engine(url, pool_pre_ping=True)
-        engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
-    except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError) as error:
+def _bring_up_to_date(home: Home) -> None:
+    with reading(home) as connection:
+        found = read_version(connection)
+    if found == SCHEMA_VERSION:
+        return
+    if found is not None and found > SCHEMA_VERSION:
         raise StoreError(
-            f"MEDCORE_DATABASE_URL cannot be used ({error}); for PostgreSQL write "
-            "postgresql+psycopg://… and install requirements-cluster.txt."
-        ) from None
-
-    @sa.event.listens_for(engine, "connect")
-    def _configure(connection, _record) -> None:
-        # The driver must not open transactions by itself: writers ask for the lock at once.
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection) -> None:
-        immediate = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine
+            f"The database {name_database(home.engine)} was made by a newer version of medcore "
+            f"(its tables are version {found}, this program knows {SCHEMA_VERSION}); update "
+            "medcore, or set MEDCORE_HOME to another folder."
+        )
+    with writing(home) as connection:
+        upgrade(connection)
 
 
 @contextmanager
 def reading(home: Home) -> Iterator[sa.Connection]:
     """Give a connection that reads one consistent state."""
-    with _in_words(home), home.engine.begin() as connection:
+    with _in_words(home), home.engine.connect() as connection:
         yield connection
 
 
@@ -105,47 +98,13 @@ def _in_words(home: Home) -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as error:
-        raise StoreError(_explain(str(error.orig), home)) from error
-
-
-def _explain(message: str, home: Home) -> str:
-    lowered = message.lower()
-    if "locked" in lowered or "busy" in lowered:
-        return "The database is locked by another program; close it, or try again in a minute."
-    if "full" in lowered:
-        return f"The disk of {home.folder} is full; free some space, nothing saved was lost."
-    if "readonly" in lowered or "unable to open" in lowered:
-        return f"The database in {home.folder} cannot be written; check the folder's permissions."
-    if "not a database" in lowered or "malformed" in lowered:
-        return f"The database in {home.folder} is damaged; restore it from a backup."
-    return f"The database cannot be reached ({message.splitlines()[0].rstrip('.')})."
+        raise explain_refusal(error, home.engine) from error
 
 
 def new_id(size: int = 8) -> str:
-    """Return a random id of 2 × `size` hexadecimal digits, safe in paths, addresses and shells."""
+    """Return a random id of 2 × `size` hexadecimal digits, safe in paths, addresses and shells.
+
+    >>> len(new_id())
+    16
+    """
     return secrets.token_hex(size)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all; raises `StoreError` on a full disk."""
-    near = path.with_name(f".{path.name}.{new_id(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with near.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(near, path)
-    except OSError as error:
-        near.unlink(missing_ok=True)
-        raise disk_error(error, path) from None
-
-
-def disk_error(error: OSError, path: Path) -> StoreError:
-    """Return what a failed write means, in a sentence."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(
-            f"The disk is full, so '{path.name}' was not saved; free some space and try again. "
-            "Nothing saved before was lost."
-        )
-    return StoreError(f"'{path.name}' cannot be saved: {error.strerror or error}.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -14,10 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from medcore.config import RunConfig, load_config
-from medcore.errors import StoreError
+from medcore.errors import MedcoreError, StoreError
 from medcore.records import Run
+from medcore.store.files import remove_folder
 from medcore.store.folder import write_config
-from medcore.store.home import new_id, reading, writing
+from medcore.store.home import Home, new_id, reading, writing
+from medcore.store.jobs import ACTIVE, insert_job
 from medcore.store.tables import jobs, runs
 from medcore.store.workspaces import Workspace, check_space
 
@@ -44,7 +45,16 @@ def create_run(workspace: Workspace, config: RunConfig, dataset: str, name: str,
     check_space(workspace)
     identity = new_id()
     write_config(run_folder(workspace, identity), config)
-    values = {
+    with writing(workspace.home) as connection:
+        row = _new_row(workspace, identity, config, dataset, name, key)
+        connection.execute(runs.insert().values(row))
+    return get_run(workspace, identity)
+
+
+def _new_row(
+    workspace: Workspace, identity: str, config: RunConfig, dataset: str, name: str, key: str
+) -> dict[str, Any]:
+    return {
         "id": identity,
         "workspace": workspace.id,
         "name": name.strip()[:200] or "Unnamed run",
@@ -55,9 +65,49 @@ def create_run(workspace: Workspace, config: RunConfig, dataset: str, name: str,
         "config": config.model_dump(mode="json"),
         "summary": {},
     }
-    with writing(workspace.home) as connection:
-        connection.execute(runs.insert().values(values))
-    return get_run(workspace, identity)
+
+
+def queue_run(
+    workspace: Workspace, config: RunConfig, dataset: str, name: str, key: str, *, again: bool
+) -> tuple[Run, bool]:
+    """Make a run and its waiting job, or return the one that is there already and True.
+
+    Without `again` a finished, waiting or running run with the same key is returned; of two who
+    ask at the same moment one makes it.
+    """
+    found = None if again else _find_same(workspace, key)
+    if found is None:
+        check_space(workspace)
+        identity = new_id()
+        write_config(run_folder(workspace, identity), config)
+        try:
+            with writing(workspace.home) as connection:
+                found = None if again else _same(connection, workspace, key)
+                if found is None:
+                    row = _new_row(workspace, identity, config, dataset, name, key)
+                    connection.execute(runs.insert().values(row))
+                    payload = {"dataset": dataset}
+                    insert_job(connection, workspace, "run", payload, identity, "long")
+        except MedcoreError:
+            remove_folder(run_folder(workspace, identity))
+            raise
+        if found is None:
+            return get_run(workspace, identity), False
+        remove_folder(run_folder(workspace, identity))
+    return get_run(workspace, found), True
+
+
+def _find_same(workspace: Workspace, key: str) -> str | None:
+    with reading(workspace.home) as connection:
+        return _same(connection, workspace, key)
+
+
+def _same(connection: sa.Connection, workspace: Workspace, key: str) -> str | None:
+    """Return the newest run with the key that has ended well or is under way."""
+    query = sa.select(runs.c.id).where(
+        runs.c.workspace == workspace.id, runs.c.key == key, runs.c.state.in_(("finished", *ACTIVE))
+    )
+    return connection.execute(query.order_by(runs.c.created.desc())).scalar()
 
 
 def run_folder(workspace: Workspace, identity: str) -> Path:
@@ -90,6 +140,14 @@ def get_run(workspace: Workspace, identity: str) -> Run:
     if row is None:
         raise StoreError("This run is not in the workspace (deleted?); choose another.")
     return _run(workspace, row)
+
+
+def run_config(home: Home, identity: str) -> RunConfig | None:
+    """Return the config of a run of any workspace (for those who tend the queue)."""
+    with reading(home) as connection:
+        query = sa.select(runs.c.config).where(runs.c.id == identity)
+        values = connection.execute(query).scalar()
+    return None if values is None else load_config(values)
 
 
 def list_runs(
@@ -144,4 +202,4 @@ def delete_run(workspace: Workspace, identity: str) -> None:
         mine = (jobs.c.run == identity) & (jobs.c.workspace == workspace.id)
         connection.execute(jobs.delete().where(mine))
         connection.execute(runs.delete().where(runs.c.id == identity))
-    shutil.rmtree(run.folder, ignore_errors=True)
+    remove_folder(run.folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from medcore.errors import LimitError, StoreError
+from medcore.store.files import folder_bytes, remove_folder
 from medcore.store.home import Home, new_id, reading, writing
 from medcore.store.tables import datasets, jobs, runs, workspaces
 
@@ -62,7 +62,7 @@ def open_workspace(home: Home, token: str | None) -> Workspace:
         _insert(home, token, "visitor")
     if not TOKEN.fullmatch(token):
         raise StoreError("This address holds no valid workspace; start a new one from Home.")
-    found = _find(home, token)
+    found = find_workspace(home, token)
     if found is None or (found.expires is not None and found.expires < time.time()):
         raise StoreError(
             "This workspace does not exist any more (deleted or expired); start a new one."
@@ -72,17 +72,17 @@ def open_workspace(home: Home, token: str | None) -> Workspace:
 
 def local_workspace(home: Home) -> Workspace:
     """Return the workspace of the command line, which never expires."""
-    found = _find(home, LOCAL)
+    found = find_workspace(home, LOCAL)
     if found is None:
         _insert(home, LOCAL, "local")
-        found = _find(home, LOCAL)
+        found = find_workspace(home, LOCAL)
     assert found is not None
     return found
 
 
 def get_workspace(home: Home, identity: str) -> Workspace:
     """Return the workspace a job belongs to; raises `StoreError` when it is deleted."""
-    found = _find(home, identity)
+    found = find_workspace(home, identity)
     if found is None:
         raise StoreError("The workspace of this job does not exist any more.")
     return found
@@ -97,7 +97,8 @@ def _insert(home: Home, token: str, kind: str) -> None:
             connection.execute(workspaces.insert().values(row))
 
 
-def _find(home: Home, token: str) -> Workspace | None:
+def find_workspace(home: Home, token: str) -> Workspace | None:
+    """Return a workspace by its id, or None; being looked for counts as a visit."""
     with reading(home) as connection:
         row = connection.execute(sa.select(workspaces).where(workspaces.c.id == token)).first()
     if row is None:
@@ -126,27 +127,31 @@ def workspace_usage(workspace: Workspace) -> Usage:
             connection.execute(query).scalar_one()
             for query in (count(datasets), count(runs), count(jobs, jobs.c.state == "queued"))
         ]
-    return Usage(_disk_bytes(workspace.folder), _limit_bytes(), *counts)
+    return Usage(folder_bytes(workspace.folder), _limit_bytes(), *counts)
 
 
 def _limit_bytes() -> int:
     return limit("MEDCORE_LIMIT_MB", LIMIT_MB) * 2**20
 
 
-def _disk_bytes(folder: Path) -> int:
-    total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_size
-            except FileNotFoundError:
-                continue
-    return total
+def inside(workspace: Workspace, relative: str) -> Path:
+    """Return a path below the workspace's folder; raises `StoreError` for one that leads out."""
+    path = (workspace.folder / relative).resolve()
+    if not path.is_relative_to(workspace.folder.resolve()):
+        raise StoreError("This file is not in the workspace; choose another.")
+    return path
+
+
+def check_alive(connection: sa.Connection, workspace: Workspace) -> None:
+    """Raise `StoreError` when the workspace was deleted meanwhile."""
+    query = sa.select(workspaces.c.id).where(workspaces.c.id == workspace.id)
+    if connection.execute(query).first() is None:
+        raise StoreError("This workspace was deleted or has expired; start a new one from Home.")
 
 
 def check_space(workspace: Workspace, more: int = 0) -> None:
     """Raise `LimitError` when `more` bytes would go over the workspace's allowance."""
-    used, allowed = _disk_bytes(workspace.folder), _limit_bytes()
+    used, allowed = folder_bytes(workspace.folder), _limit_bytes()
     if used + more > allowed:
         raise LimitError(
             f"This workspace keeps {used / 2**20:,.0f} MB and may keep {allowed / 2**20:,.0f} MB; "
@@ -160,7 +165,7 @@ def delete_workspace(workspace: Workspace) -> None:
         for table in (jobs, runs, datasets):
             connection.execute(table.delete().where(table.c.workspace == workspace.id))
         connection.execute(workspaces.delete().where(workspaces.c.id == workspace.id))
-    shutil.rmtree(workspace.folder, ignore_errors=True)
+    remove_folder(workspace.folder)
 
 
 def expire_workspaces(home: Home) -> int:

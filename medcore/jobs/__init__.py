@@ -1,0 +1,36 @@
+"""Background work: a queue in the database, a process for each job, nothing that needs a page.
+
+`requests.py` is what pages and commands ask, `tending.py` keeps the queue moving, `worker.py` is
+the process that works, `handlers.py` what each kind does, `warm.py` answers quick questions.
+"""
+
+from medcore.jobs.requests import (
+    judge_run,
+    queue_position,
+    start_import,
+    start_prediction,
+    start_run,
+    stop_job,
+    submit,
+    wait,
+)
+from medcore.jobs.tending import tend
+from medcore.jobs.warm import ask
+from medcore.store import Job, get_job, job_of_run, list_jobs
+
+__all__ = [
+    "Job",
+    "ask",
+    "get_job",
+    "job_of_run",
+    "judge_run",
+    "list_jobs",
+    "queue_position",
+    "start_import",
+    "start_prediction",
+    "start_run",
+    "stop_job",
+    "submit",
+    "tend",
+    "wait",
+]

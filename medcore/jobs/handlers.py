@@ -1,0 +1,117 @@
+"""What each kind of job does. A handler returns its result for the job's row, or None if stopped.
+
+Heavy packages are imported inside: the server knows this table without loading them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from medcore.errors import JobError
+from medcore.records import Evaluation, Event, Watch
+from medcore.store import (
+    Job,
+    Lane,
+    Workspace,
+    drop_upload,
+    get_run,
+    inside,
+    job_folder,
+    load_dataset,
+    save_dataset,
+    set_run_summary,
+)
+
+Handler = Callable[[Workspace, Job, Watch], dict[str, Any] | None]
+
+
+def import_table(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any]:
+    """Read an upload into a data set; the upload itself is deleted afterwards, come what may."""
+    from medcore.data import read_table_isolated
+
+    path = inside(workspace, job.payload["path"])
+    if not path.is_file():
+        raise JobError("The uploaded file is not there any more; upload it again.")
+    try:
+        name = job.payload["name"]
+        watch.emit(Event(time.time(), "read", f"Reading {name}", 0.05))
+        dataset = read_table_isolated(path, name=name, stopping=watch.stopping)
+        watch.emit(Event(time.time(), "save", f"Saving {name}", 0.9))
+        return {"dataset": save_dataset(workspace, dataset).id}
+    finally:
+        drop_upload(path)
+
+
+def train(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
+    """Train and judge a run."""
+    return _run(workspace, job, watch, judge_only=False)
+
+
+def judge(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
+    """Judge the best state of a stopped run."""
+    return _run(workspace, job, watch, judge_only=True)
+
+
+def _run(
+    workspace: Workspace, job: Job, watch: Watch, *, judge_only: bool
+) -> dict[str, Any] | None:
+    from medcore import pipeline
+
+    if job.run is None:
+        raise JobError("This job names no run.")
+    run = get_run(workspace, job.run)
+    dataset = load_dataset(workspace, run.dataset)
+    evaluation = pipeline.run(run.config, dataset, watch, folder=run.folder, judge_only=judge_only)
+    if evaluation is None:
+        return None
+    set_run_summary(workspace, run.id, summarise(evaluation))
+    return {"run": run.id}
+
+
+def predict_file(workspace: Workspace, job: Job, _: Watch) -> dict[str, Any]:
+    """Write an uploaded file with a run's predictions beside it into the job's folder."""
+    from medcore import apply
+
+    if job.run is None:
+        raise JobError("This job names no run.")
+    run = get_run(workspace, job.run)
+    path = inside(workspace, job.payload["path"])
+    if not path.is_file():
+        raise JobError("The uploaded file is not there any more; upload it again.")
+    target = job_folder(workspace.home, job) / f"{Path(job.payload['name']).stem}_predicted.csv"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        match = apply.predict_file(apply.open_run(run.folder), path, target)
+    finally:
+        drop_upload(path)
+    return {
+        "file": target.relative_to(workspace.folder).as_posix(),
+        "missing": list(match.missing),
+        "extra": list(match.extra),
+        "sentences": list(match.sentences),
+    }
+
+
+def summarise(evaluation: Evaluation) -> dict[str, Any]:
+    """Return what lists show of a run: task, patients, and every metric of the test part."""
+    test = evaluation.parts.get("test")
+    summary: dict[str, Any] = {"task": evaluation.task, "positive": evaluation.positive}
+    if test is None:
+        return summary
+    metrics = {
+        name: {"value": metric.value, "low": metric.low, "high": metric.high}
+        for name, metric in test.metrics.items()
+    }
+    return summary | {"n": test.n, "events": test.events, "metrics": metrics}
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "import": import_table,
+    "run": train,
+    "judge": judge,
+    "predict": predict_file,
+}
+LANES: Mapping[str, Lane] = {"import": "short", "run": "long", "judge": "long", "predict": "short"}

@@ -1,0 +1,120 @@
+"""What pages and commands ask of the queue: put in, look, stop, wait."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from medcore.config import RunConfig
+from medcore.errors import JobError
+from medcore.jobs.handlers import LANES
+from medcore.jobs.tending import tend
+from medcore.records import Run
+from medcore.store import (
+    Job,
+    Workspace,
+    add_job,
+    change_job,
+    get_dataset_row,
+    get_job,
+    get_run,
+    inside,
+    queue_run,
+    run_key,
+    waiting_order,
+)
+
+WAIT_STEP, TEND_EVERY = 0.1, 1.0
+
+
+def submit(
+    workspace: Workspace, kind: str, payload: dict[str, Any], *, run: str | None = None
+) -> Job:
+    """Queue a job and start it if there is room.
+
+    Raises `LimitError` when too many wait already, `JobError` for an unknown kind.
+    """
+    if kind not in LANES:
+        raise JobError(f"There is no kind of job called '{kind}'.")
+    job = add_job(workspace, kind, payload, run, LANES[kind])
+    tend(workspace.home)
+    return get_job(workspace, job.id)
+
+
+def start_run(
+    workspace: Workspace, dataset_id: str, config: RunConfig, *, name: str = "", again: bool = False
+) -> tuple[Run, bool]:
+    """Train a data set with a config; returns the run, and whether it was finished before.
+
+    A run of this workspace with the same data, settings and versions is returned instead of
+    training twice: finished with True, or still under way with False. `again` trains anyway.
+    """
+    row = get_dataset_row(workspace, dataset_id)
+    name = name or f"{config.model.name.replace('_', ' ').capitalize()} on {row.name}"
+    key = run_key(row.sha256, config)
+    run, _ = queue_run(workspace, config, dataset_id, name, key, again=again)
+    tend(workspace.home)
+    run = get_run(workspace, run.id)
+    return run, run.state == "finished"
+
+
+def judge_run(workspace: Workspace, run_id: str) -> Job:
+    """Judge the best state of a stopped run; raises `JobError` when the run is not stopped."""
+    run = get_run(workspace, run_id)
+    payload = {"dataset": run.dataset}
+    job = add_job(workspace, "judge", payload, run.id, LANES["judge"], before=("stopped",))
+    tend(workspace.home)
+    return get_job(workspace, job.id)
+
+
+def start_import(workspace: Workspace, path: Path, name: str) -> Job:
+    """Read a staged upload in the background; `job.result["dataset"]` will be the data set."""
+    return submit(workspace, "import", {"path": _relative(workspace, path), "name": name})
+
+
+def start_prediction(workspace: Workspace, run_id: str, path: Path, name: str) -> Job:
+    """Apply a run to a staged upload; `job.result["file"]` will be the file's place."""
+    payload = {"path": _relative(workspace, path), "name": name}
+    return submit(workspace, "predict", payload, run=get_run(workspace, run_id).id)
+
+
+def _relative(workspace: Workspace, path: Path) -> str:
+    relative = path.absolute().relative_to(workspace.folder.absolute()).as_posix()
+    inside(workspace, relative)
+    return relative
+
+
+def queue_position(workspace: Workspace, job: Job) -> int:
+    """Return a waiting job's place in the queue from 1 on; 0 when it does not wait."""
+    order = waiting_order(workspace.home, job.lane)
+    return order.index(job.id) + 1 if job.id in order else 0
+
+
+def stop_job(workspace: Workspace, job_id: str) -> Job:
+    """Ask a job to stop and return it: a waiting one is stopped at once, one at work within 2 s.
+
+    An ended job, or one asked before, stays as it is.
+    """
+    home, job = workspace.home, get_job(workspace, job_id)
+    _ = (
+        change_job(home, job.id, ("queued",), state="stopped")
+        or change_job(home, job.id, ("running",), unstarted=True, state="stopped")
+        or change_job(home, job.id, ("running",), state="stopping", message="Stopping")
+    )
+    tend(home)
+    return get_job(workspace, job.id)
+
+
+def wait(workspace: Workspace, job_id: str, timeout: float) -> Job:
+    """Return the job once it has ended, or as it is after `timeout` seconds."""
+    end, next_tend = time.monotonic() + timeout, 0.0
+    while True:
+        if time.monotonic() >= next_tend:
+            tend(workspace.home)
+            next_tend = time.monotonic() + TEND_EVERY
+        job = get_job(workspace, job_id)
+        left = end - time.monotonic()
+        if not job.active or left <= 0:
+            return job
+        time.sleep(min(WAIT_STEP, left))

@@ -1,0 +1,231 @@
+"""The warm worker: one process that has a model loaded and answers a page's quick questions.
+
+It starts on first need, so that the server never loads a model itself, and ends when nobody asks
+for a while or its server is gone. Questions and answers are JSON lines over its pipes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import itertools
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TooLate
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+from medcore.errors import JobError, MedcoreError
+from medcore.jobs.processes import ROOT, worker_environment
+from medcore.store import Home
+from medcore.store.files import plain
+
+IDLE_SECONDS = 300.0
+MODELS_KEPT = 4
+
+
+def ask(home: Home, request: dict[str, Any], timeout: float = 60) -> dict[str, Any]:
+    """Return the warm worker's answer to a request; safe to call from several threads.
+
+    `{"do": "predict_rows", "run_folder": path, "rows": [{column: value or None}, …]}` answers
+    `{"rows": [...]}`, each as of `medcore.apply.predict_patient`. `{"do": "ping"}` answers
+    `{"pid": …}`. Raises `MedcoreError` with the sentence of what went wrong, `JobError` when the
+    worker crashed or took longer than `timeout` seconds; the next request starts a fresh one.
+    """
+    _check_folder(home, request)
+    try:
+        return _warm_process(home).ask(request, timeout)
+    except _GoneError:
+        # It was idle for long and ended as it was asked, or another's request brought it down.
+        pass
+    try:
+        return _warm_process(home).ask(request, timeout)
+    except _GoneError:
+        raise JobError(
+            "The process that computes predictions ended unexpectedly, perhaps because memory ran "
+            "out; try again."
+        ) from None
+
+
+def stop_warm() -> None:
+    """End the warm worker, if there is one; the next request starts another."""
+    global _current
+    with _lock:
+        if _current is not None:
+            _current.end()
+            _current = None
+
+
+def _check_folder(home: Home, request: Mapping[str, Any]) -> None:
+    if "run_folder" not in request:
+        return
+    folder = Path(request["run_folder"]).resolve()
+    if not folder.is_relative_to((home.folder / "workspaces").resolve()):
+        raise JobError("This run is not in a workspace of this server.")
+
+
+class _GoneError(Exception):
+    """The process ended without an answer."""
+
+
+class _Warm:
+    """The server's end of the pipes."""
+
+    def __init__(self, home: Home) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "medcore.jobs.warm"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+            env=worker_environment(home),
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        self._waiting: dict[int, Future[dict[str, Any]]] = {}
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read, name="warm", daemon=True)
+        self._reader.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._reader.is_alive() and self.process.poll() is None
+
+    def ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        future: Future[dict[str, Any]] = Future()
+        with self._lock:
+            number = next(self._numbers)
+            self._waiting[number] = future
+            line = json.dumps(plain({**request, "number": number}), allow_nan=False)
+            try:
+                assert self.process.stdin is not None
+                self.process.stdin.write(line + "\n")
+                self.process.stdin.flush()
+            except (OSError, ValueError):
+                self._waiting.pop(number, None)
+                raise _GoneError from None
+        try:
+            answer = future.result(timeout)
+        except TooLate:
+            self.end()
+            raise JobError(
+                f"The prediction took longer than {timeout:g} seconds and was ended; try again, "
+                "or apply the model to a file."
+            ) from None
+        if "error" in answer:
+            raise MedcoreError(answer["error"])
+        return answer["answer"]
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        with contextlib.suppress(OSError):
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                answer = json.loads(line)
+                with self._lock:
+                    future = self._waiting.pop(answer["number"], None)
+                if future is not None:
+                    future.set_result(answer)
+        with self._lock:
+            for future in self._waiting.values():
+                future.set_exception(_GoneError())
+            self._waiting.clear()
+
+
+_current: _Warm | None = None
+_lock = threading.Lock()
+atexit.register(stop_warm)
+
+
+def _warm_process(home: Home) -> _Warm:
+    global _current
+    with _lock:
+        if _current is None or not _current.alive:
+            if _current is not None:
+                _current.end()
+            _current = _Warm(home)
+        return _current
+
+
+def serve(source: IO[str], target: IO[str], idle_seconds: float = IDLE_SECONDS) -> None:
+    """Answer requests, one a line, until nobody asks for `idle_seconds` or the asker is gone."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in source:
+            lines.put(line)
+        lines.put("")
+
+    threading.Thread(target=listen, daemon=True).start()
+    with contextlib.suppress(queue.Empty):
+        while line := lines.get(timeout=idle_seconds):
+            request = json.loads(line)
+            answer = _answer(request) | {"number": request["number"]}
+            target.write(json.dumps(answer, allow_nan=False) + "\n")
+            target.flush()
+
+
+def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return {"answer": plain(ANSWERS[request["do"]](request))}
+    except MedcoreError as error:
+        return {"error": str(error)}
+
+
+def _ping(_: Mapping[str, Any]) -> dict[str, Any]:
+    return {"pid": os.getpid()}
+
+
+def _predict_rows(request: Mapping[str, Any]) -> dict[str, Any]:
+    from medcore.apply import predict_patient
+
+    folder = Path(request["run_folder"])
+    deployed = _open_run(folder, _stamp(folder))
+    return {"rows": [predict_patient(deployed, row) for row in request["rows"]]}
+
+
+def _stamp(folder: Path) -> int:
+    try:
+        return (folder / "model.json").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(MODELS_KEPT)
+def _open_run(folder: Path, _stamp: int) -> Any:
+    """Load a model, unless it is loaded; `_stamp` changes when the run is judged again."""
+    from medcore.apply import open_run
+
+    return open_run(folder)
+
+
+ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "ping": _ping,
+    "predict_rows": _predict_rows,
+}
+
+
+def main() -> None:
+    """Serve the process that started this one; whatever else prints goes to stderr."""
+    answers, sys.stdout = sys.stdout, sys.stderr
+    serve(sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main()
