@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from medcore.errors import DataError, MedcoreError
 from medcore.data.table import read_table
+from medcore.errors import DataError, MedcoreError
 from medcore.records import Column, Dataset, LedgerEntry
 
 SECONDS = 300
