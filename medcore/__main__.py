@@ -128,6 +128,8 @@ def _follow(workspace, run_id: str) -> None:
     except KeyboardInterrupt:
         stop_job(workspace, job.id)
         job = wait(workspace, job.id, timeout=10)
+    if job.state == "finished":
+        _show_progress(1.0, "Finished")
     print(file=sys.stderr)
     if job.state == "failed":
         raise MedcoreError(job.error or "The run failed without giving a reason.")

@@ -55,7 +55,7 @@ def predict_file(deployed: Deployed, source: str | Path, target: Path) -> Column
     Returns which columns were missing or extra. Raises `DataError` for a file without any of the
     model's columns, `StoreError` when the target cannot be written.
     """
-    dataset = open_dataset(source)
+    dataset = open_dataset(source, least_columns=1)
     ready, match = configure_rows(dataset, deployed.columns, deployed.config)
     predicted = predict_dataset(deployed.model, ready)
     table = add_predictions(
@@ -79,8 +79,7 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     for name in frame.columns:
         if frame[name].dtype == object:
             frame[name] = frame[name].astype("string")
-    # A second column keeps a one-input model's table a table.
-    dataset = make_dataset(frame.assign(**{"": "1"}), "patient", "form", "")
+    dataset = make_dataset(frame, "patient", "form", "", least_columns=1)
     ready, _ = configure_rows(dataset, deployed.columns, deployed.config)
     said = predict_dataset(deployed.model, ready)
     cohort = deployed.model.cohort

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+pytest_plugins = ("tests.databases",)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

@@ -40,10 +40,10 @@ __all__ = [
 ]
 
 
-def open_dataset(source: str | Path) -> Dataset:
-    """Return the data set that a file path or `sample:NAME` stands for."""
+def open_dataset(source: str | Path, *, least_columns: int = 2) -> Dataset:
+    """Return the data set that a file path or `sample:NAME` stands for; see `read_table`."""
     if str(source).startswith("sample:"):
         return load_sample(str(source).removeprefix("sample:"))
     if Path(source).is_dir():
         raise DataError(f"'{source}' is a folder; give a table file.")
-    return read_table(source)
+    return read_table(source, least_columns=least_columns)

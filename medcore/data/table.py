@@ -55,10 +55,11 @@ def _available_bytes() -> int:
     return max(0, min(free, limit - used))
 
 
-def read_table(path: str | Path, *, name: str | None = None) -> Dataset:
+def read_table(path: str | Path, *, name: str | None = None, least_columns: int = 2) -> Dataset:
     """Read a CSV, TSV, XLSX, Parquet, Stata, SAS or SPSS file.
 
-    Raises `DataError` when it is absent, empty, too large, damaged or not a table.
+    `least_columns`: 2 to train on (an outcome and an input), 1 for new patients. Raises
+    `DataError` when it is absent, empty, too large, damaged or not a table.
     """
     path = Path(path)
     if not path.is_file():
@@ -76,7 +77,7 @@ def read_table(path: str | Path, *, name: str | None = None) -> Dataset:
             f"'{path.name}' does not fit: {estimate.sentence}. Leave out columns or rows."
         )
     frame = _read_frame(path)
-    return make_dataset(frame, name or path.stem, path.name, hash_file(path))
+    return make_dataset(frame, name or path.stem, path.name, hash_file(path), least_columns)
 
 
 def read_cells(source: str | Path, dataset: Dataset) -> pd.DataFrame:
@@ -87,10 +88,12 @@ def read_cells(source: str | Path, dataset: Dataset) -> pd.DataFrame:
     return dataset.frame.reset_index(drop=True)
 
 
-def make_dataset(frame: pd.DataFrame, name: str, source: str, sha256: str) -> Dataset:
+def make_dataset(
+    frame: pd.DataFrame, name: str, source: str, sha256: str, least_columns: int = 2
+) -> Dataset:
     """Return a data set with kinds and roles inferred; rows are numbered from 0."""
     frame.columns = [str(column).strip() for column in frame.columns]
-    _check_shape(frame, source)
+    _check_shape(frame, source, least_columns)
     frame = frame.reset_index(drop=True)
     frame, notes = settle_types(frame)
     columns = infer_columns(frame, notes)
@@ -100,10 +103,10 @@ def make_dataset(frame: pd.DataFrame, name: str, source: str, sha256: str) -> Da
     return Dataset(name, source, sha256, frame, columns, (entry,))
 
 
-def _check_shape(frame: pd.DataFrame, source: str) -> None:
+def _check_shape(frame: pd.DataFrame, source: str, least_columns: int) -> None:
     if not len(frame):
         raise DataError(f"'{source}' has a header but no rows; export the table again.")
-    if frame.shape[1] < 2:
+    if frame.shape[1] < least_columns:
         raise DataError(
             f"'{source}' has a single column; a model needs an outcome and at least one input. "
             "Check the delimiter."

@@ -18,6 +18,7 @@ from medcore.store.home import disk_error
 
 ROOT = Path(__file__).parents[2]
 LOG = "worker.log"
+COMMAND = ("-m", "medcore", "work")
 # Start times of one process differ by less than this, however they are asked for.
 SAME_START = 2.0
 
@@ -52,7 +53,7 @@ def start_worker(home: Home, job: Job) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOG).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "medcore", "work", job.id],
+                [sys.executable, *COMMAND, job.id],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

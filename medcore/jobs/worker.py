@@ -34,6 +34,7 @@ from medcore.store import (
     read_state,
     take_job,
 )
+from medcore.store.files import FULL
 
 LOOK_SECONDS, BEAT_SECONDS = 0.25, 1.0
 # With a look every quarter of a second, a job that does not heed a stop is gone within 2 s.
@@ -85,6 +86,11 @@ def _attempt(
 
 
 def _explain(error: Exception) -> str:
+    if getattr(error, "errno", None) in FULL or "No space left" in str(error):
+        return (
+            "The disk is full, so the work could not go on; free some space and start it again. "
+            "Nothing saved before was lost."
+        )
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate" in str(error):
         return (
             "Memory ran out: choose a smaller batch size or network, or fewer rows or columns, and "

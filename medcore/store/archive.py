@@ -3,44 +3,89 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import zipfile
-from pathlib import Path, PurePosixPath
-from typing import Any
+import zlib
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
 
 import sqlalchemy as sa
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from medcore.config import load_config
-from medcore.errors import StoreError
-from medcore.store.home import disk_error, new_id, reading, writing
+from medcore.errors import ConfigError, MedcoreError, StoreError
+from medcore.store.datasets import TABLE, read_description
+from medcore.store.files import disk_error, remove_folder, replacing
+from medcore.store.home import new_id, reading, writing
+from medcore.store.jobs import ENDED
 from medcore.store.tables import SCHEMA_VERSION, datasets, runs
-from medcore.store.workspaces import Workspace, check_space
+from medcore.store.workspaces import Workspace, check_alive, check_space
 
 INDEX = "medcore.json"
-ENTRY = re.compile(r"(datasets|runs)/([0-9a-f]{16})/([\w.\-]+(/[\w.\-]+){0,3})")
-MOST_BYTES, MOST_ENTRIES, MOST_RATIO = 4 * 2**30, 100_000, 500
-ENDED = ("finished", "stopped", "failed")
+PARTS = {"datasets": datasets, "runs": runs}
+# No hidden file, no way up, nothing that any system reads as more than a name.
+NAME = r"[^./\\:*?\"<>|\x00-\x1f][^/\\:*?\"<>|\x00-\x1f]{0,199}"
+ENTRY = re.compile(rf"(datasets|runs)/([0-9a-f]{{16}})/({NAME}(?:/{NAME}){{0,5}})")
+MOST_INDEX, MOST_ENTRIES, MOST_RATIO, SMALL = 64 * 2**20, 200_000, 1000, 2**20
+
+
+def _check_config(values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        load_config(values)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return values
+
+
+Id = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+Digest = Annotated[str, Field(max_length=64)]
+Name = Annotated[str, Field(max_length=500)]
+Time = Annotated[float, Field(ge=0, lt=1e11)]
+Settings = Annotated[dict[str, Any], AfterValidator(_check_config)]
+Figure = str | int | float | None
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    id: Id
+    name: Name
+    created: Time
+
+
+class _DatasetEntry(_Entry):
+    rows: Annotated[int, Field(ge=0, lt=2**31)]
+    columns: Annotated[int, Field(ge=0, lt=2**31)]
+    sha256: Digest
+    source: Name
+    settings: Settings
+
+
+class _RunEntry(_Entry):
+    key: Digest
+    dataset: Annotated[str, Field(max_length=64)]
+    state: Annotated[str, Field(pattern=f"^({'|'.join(ENDED)})$")]
+    config: Settings
+    summary: dict[str, Figure | dict[str, dict[str, Figure]]]
+
+
+class _Index(BaseModel):
+    version: int
+    datasets: list[_DatasetEntry]
+    runs: list[_RunEntry]
 
 
 def export_workspace(workspace: Workspace, target: Path) -> Path:
-    """Write the workspace's data sets and ended runs into one zip file and return its path."""
+    """Write the workspace's data sets and ended runs into one zip file and return its path.
+
+    Raises `StoreError` when the disk is full; a file that was at `target` is then still there.
+    """
     with reading(workspace.home) as connection:
-        kept = {
-            "datasets": _rows(connection, datasets, workspace),
-            "runs": [r for r in _rows(connection, runs, workspace) if r["state"] in ENDED],
-        }
-    names = {f"{part}/{row['id']}" for part, rows in kept.items() for row in rows}
-    try:
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(INDEX, json.dumps({"version": SCHEMA_VERSION, **kept}))
-            for name in sorted(names):
-                for path in sorted((workspace.folder / name).rglob("*")):
-                    if path.is_file() and "checkpoints" not in path.parts:
-                        archive.write(path, path.relative_to(workspace.folder).as_posix())
-    except OSError as error:
-        target.unlink(missing_ok=True)
-        raise disk_error(error, target) from None
+        kept = {part: _rows(connection, table, workspace) for part, table in PARTS.items()}
+    kept["runs"] = [row for row in kept["runs"] if row["state"] in ENDED]
+    with replacing(target) as file:
+        _pack(workspace, kept, file)
     return target
 
 
@@ -49,74 +94,93 @@ def _rows(connection: sa.Connection, table: sa.Table, workspace: Workspace) -> l
     return [{k: v for k, v in row._mapping.items() if k != "workspace"} for row in found]
 
 
+def _pack(workspace: Workspace, kept: dict[str, list[dict]], file: BinaryIO) -> None:
+    options = {"compresslevel": 1, "strict_timestamps": False}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, **options) as archive:
+        archive.writestr(INDEX, json.dumps({"version": SCHEMA_VERSION, **kept}))
+        for part, rows in kept.items():
+            for row in rows:
+                folder = workspace.folder / part / row["id"]
+                for path in sorted(folder.rglob("*")):
+                    name = path.relative_to(workspace.folder).as_posix()
+                    # What does not match is a temporary file of a write that goes on.
+                    if path.is_file() and ENTRY.fullmatch(name):
+                        archive.write(path, name)
+
+
 def import_workspace(workspace: Workspace, archive: Path) -> dict[str, int]:
     """Add an exported workspace's data sets and runs to this one; ids are made anew.
 
-    Raises `StoreError` for anything that is not an archive of medcore's own making.
+    Returns how many of each. Raises `StoreError` for anything that is not an archive of medcore's
+    own making, `LimitError` when it would not fit; nothing of it is kept then.
     """
+    staging = workspace.folder / f".{new_id()}.tmp"
     try:
         with zipfile.ZipFile(archive) as opened:
             index = _read_index(opened, archive.name)
             entries = _check_entries(opened, archive.name)
             check_space(workspace, sum(entry.file_size for entry in entries))
-            ids = {row["id"]: new_id() for part in ("datasets", "runs") for row in index[part]}
-            _unpack(opened, entries, workspace, ids)
-    except (zipfile.BadZipFile, EOFError, zipfile.zlib.error):
+            rows = {"datasets": index.datasets, "runs": index.runs}
+            ids = {row.id: new_id() for part in rows.values() for row in part}
+            _unpack(opened, entries, staging, ids)
+        for row in index.datasets:
+            _check_dataset(staging / "datasets" / ids[row.id], archive.name)
+        _settle(workspace, staging, index, ids)
+    except (zipfile.BadZipFile, EOFError, zlib.error, ValueError):
         raise _refused(archive.name, "it is not a whole zip file") from None
     except OSError as error:
         raise disk_error(error, archive) from None
-    try:
-        with writing(workspace.home) as connection:
-            for part, table in (("datasets", datasets), ("runs", runs)):
-                for row in index[part]:
-                    connection.execute(table.insert().values(_own(row, workspace, ids)))
-    except sa.exc.SQLAlchemyError:
-        raise _refused(archive.name, "its list does not fit") from None
-    return {part: len(index[part]) for part in ("datasets", "runs")}
+    finally:
+        remove_folder(staging)
+    return {"datasets": len(index.datasets), "runs": len(index.runs)}
 
 
 def _refused(name: str, why: str) -> StoreError:
     return StoreError(f"'{name}' is not an export of a medcore workspace: {why}.")
 
 
-def _read_index(opened: zipfile.ZipFile, name: str) -> dict[str, list[dict[str, Any]]]:
+def _read_index(opened: zipfile.ZipFile, name: str) -> _Index:
     try:
         info = opened.getinfo(INDEX)
-        if info.file_size > 2**27:
-            raise _refused(name, "its list is too large")
-        index = json.loads(opened.read(info))
-        if index["version"] > SCHEMA_VERSION:
+    except KeyError:
+        raise _refused(name, "it has no list of what it holds") from None
+    if info.file_size > MOST_INDEX or info.flag_bits & 1:
+        raise _refused(name, "its list cannot be read")
+    try:
+        values = json.loads(opened.read(info))
+        version = values["version"] if isinstance(values, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
             raise StoreError(f"'{name}' comes from a newer version of medcore; update medcore.")
-        for part, table in (("datasets", datasets), ("runs", runs)):
-            wanted = {column.name for column in table.columns} - {"workspace"}
-            for row in index[part]:
-                if set(row) != wanted or not re.fullmatch("[0-9a-f]{16}", row["id"]):
-                    raise _refused(name, "its list does not fit")
-        for row in index["runs"]:
-            load_config(row["config"])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise _refused(name, "its list is missing or damaged") from None
+        index = _Index.model_validate(values)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"][:3])
+        raise _refused(name, f"its list is wrong at '{where[:60]}'") from None
+    except (ValueError, KeyError, RecursionError, NotImplementedError):
+        raise _refused(name, "its list cannot be read") from None
+    ids = [row.id for row in (*index.datasets, *index.runs)]
+    if len(ids) != len(set(ids)):
+        raise _refused(name, "its list names something twice")
     return index
 
 
 def _check_entries(opened: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     entries = [entry for entry in opened.infolist() if entry.filename != INDEX]
-    if len(entries) > MOST_ENTRIES or sum(e.file_size for e in entries) > MOST_BYTES:
-        raise _refused(name, "it would unfold too far")
+    if len(entries) > MOST_ENTRIES:
+        raise _refused(name, "it holds too many files")
+    if len({entry.filename for entry in entries}) != len(entries):
+        raise _refused(name, "it holds a file twice")
     for entry in entries:
-        path = PurePosixPath(entry.filename)
-        if not ENTRY.fullmatch(entry.filename) or ".." in path.parts:
-            raise _refused(name, f"it holds '{entry.filename[:60]}'")
-        if entry.file_size > 2**24 and entry.file_size > MOST_RATIO * entry.compress_size:
+        known = entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        if not ENTRY.fullmatch(entry.filename) or entry.flag_bits & 1 or not known:
+            shown = "".join(c if c.isprintable() else "?" for c in entry.filename[:60])
+            raise _refused(name, f"it holds '{shown}'")
+        if entry.file_size > SMALL and entry.file_size > MOST_RATIO * entry.compress_size:
             raise _refused(name, "it would unfold too far")
     return entries
 
 
 def _unpack(
-    opened: zipfile.ZipFile,
-    entries: list[zipfile.ZipInfo],
-    workspace: Workspace,
-    ids: dict[str, str],
+    opened: zipfile.ZipFile, entries: list[zipfile.ZipInfo], staging: Path, ids: dict[str, str]
 ) -> None:
     for entry in entries:
         found = ENTRY.fullmatch(entry.filename)
@@ -124,14 +188,46 @@ def _unpack(
         part, old, rest = found.group(1, 2, 3)
         if old not in ids:
             continue
-        target = workspace.folder / part / ids[old] / rest
+        target = staging / part / ids[old] / rest
         target.parent.mkdir(parents=True, exist_ok=True)
-        with opened.open(entry) as source, target.open("wb") as file:
+        # zipfile gives no more bytes than the entry says it has, and they were counted.
+        with opened.open(entry) as source, target.open("xb") as file:
             shutil.copyfileobj(source, file)
 
 
-def _own(row: dict[str, Any], workspace: Workspace, ids: dict[str, str]) -> dict[str, Any]:
-    own = {**row, "id": ids[row["id"]], "workspace": workspace.id}
+def _check_dataset(folder: Path, name: str) -> None:
+    try:
+        read_description(folder)
+        if not (folder / TABLE).is_file():
+            raise StoreError("no table")
+    except StoreError:
+        raise _refused(name, "a data set in it is damaged") from None
+
+
+def _settle(workspace: Workspace, staging: Path, index: _Index, ids: dict[str, str]) -> None:
+    """Move the unpacked folders to their places and insert their rows; both or neither."""
+    moved: list[Path] = []
+    try:
+        for part in PARTS:
+            for row in getattr(index, part):
+                source, target = (base / part / ids[row.id] for base in (staging, workspace.folder))
+                source.mkdir(parents=True, exist_ok=True)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(source, target)
+                moved.append(target)
+        with writing(workspace.home) as connection:
+            check_alive(connection, workspace)
+            for part, table in PARTS.items():
+                for row in getattr(index, part):
+                    connection.execute(table.insert().values(_own(row, workspace, ids)))
+    except (MedcoreError, OSError):
+        for folder in moved:
+            remove_folder(folder)
+        raise
+
+
+def _own(row: _Entry, workspace: Workspace, ids: dict[str, str]) -> dict[str, Any]:
+    own = row.model_dump() | {"id": ids[row.id], "workspace": workspace.id}
     if "dataset" in own:
         own["dataset"] = ids.get(own["dataset"], own["dataset"])
     return own

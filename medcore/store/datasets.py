@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import time
 from dataclasses import asdict, dataclass
@@ -13,13 +12,21 @@ import pandas as pd
 import sqlalchemy as sa
 
 from medcore.config import RunConfig, load_config
-from medcore.errors import LimitError, StoreError
+from medcore.errors import LimitError, MedcoreError, StoreError
 from medcore.records import Column, Dataset, LedgerEntry
-from medcore.store.files import disk_error, remove_folder, write_whole
+from medcore.store.files import remove_folder, replacing
 from medcore.store.folder import read_json, write_json
 from medcore.store.home import new_id, reading, writing
-from medcore.store.tables import datasets
-from medcore.store.workspaces import UPLOAD_MB, Workspace, check_space, limit
+from medcore.store.jobs import ACTIVE
+from medcore.store.tables import datasets, runs
+from medcore.store.workspaces import (
+    UPLOAD_MB,
+    Workspace,
+    check_alive,
+    check_space,
+    clean_name,
+    limit,
+)
 
 TABLE, DESCRIPTION = "table.parquet", "table.json"
 
@@ -42,23 +49,23 @@ def stage_upload(workspace: Workspace, file_name: str, stream: BinaryIO) -> Path
 
     Raises `LimitError` over the size or the allowance, `StoreError` when the disk is full.
     """
-    clean = re.sub(r"[^\w.\- ]", "_", Path(file_name).name).strip(". ") or "upload"
-    path = workspace.folder / "uploads" / new_id() / clean[-120:]
+    clean = re.sub(r"[^\w.\- ]", "_", re.split(r"[/\\]", file_name)[-1]).strip(". ") or "upload"
+    # Cut from the left: the ending says what the file is. A letter may take four bytes.
+    path = workspace.folder / "uploads" / new_id() / clean[-60:]
     allowed = limit("MEDCORE_UPLOAD_MB", UPLOAD_MB) * 2**20
     check_space(workspace)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
+        with replacing(path) as file:
             while chunk := stream.read(2**20):
                 file.write(chunk)
                 if file.tell() > allowed:
                     raise LimitError(
-                        f"'{file_name}' is larger than {allowed // 2**20} MB, which is the most "
-                        "that is taken; leave out columns or rows."
+                        f"'{clean}' is larger than {allowed // 2**20} MB, which is the most that "
+                        "is taken; leave out columns or rows."
                     )
-    except (OSError, LimitError) as error:
+    except StoreError:
         remove_folder(path.parent)
-        raise disk_error(error, path) if isinstance(error, OSError) else error from None
+        raise
     return path
 
 
@@ -72,29 +79,34 @@ def save_dataset(workspace: Workspace, dataset: Dataset) -> DatasetRow:
 
     Raises `StoreError` when the disk is full, `LimitError` over the allowance.
     """
+    name = clean_name(dataset.name, "Unnamed")
+    same = (datasets.c.sha256 == dataset.sha256) & (datasets.c.name == name)
     with reading(workspace.home) as connection:
-        query = _mine(workspace).where(
-            datasets.c.sha256 == dataset.sha256, datasets.c.name == dataset.name
-        )
-        if (row := connection.execute(query).first()) is not None:
-            return _row(row)
+        row = connection.execute(_mine(workspace).where(same)).first()
+    if row is not None:
+        return _row(row)
     check_space(workspace)
     identity = new_id()
     folder = _folder(workspace, identity)
-    buffer = io.BytesIO()
-    frame = dataset.frame.copy(deep=False)
-    frame.attrs = {}
-    frame.to_parquet(buffer)
     try:
-        write_whole(folder / TABLE, buffer.getvalue())
+        with replacing(folder / TABLE) as file:
+            frame = dataset.frame.copy(deep=False)
+            frame.attrs = {}
+            frame.to_parquet(file, index=True)
         write_json(folder, DESCRIPTION, _describe(dataset))
-    except StoreError:
+        check_space(workspace)
+        _insert(workspace, identity, name, dataset)
+    except MedcoreError:
         remove_folder(folder)
         raise
+    return get_dataset_row(workspace, identity)
+
+
+def _insert(workspace: Workspace, identity: str, name: str, dataset: Dataset) -> None:
     values = {
         "id": identity,
         "workspace": workspace.id,
-        "name": dataset.name,
+        "name": name,
         "rows": len(dataset.frame),
         "columns": len(dataset.columns),
         "created": time.time(),
@@ -103,36 +115,44 @@ def save_dataset(workspace: Workspace, dataset: Dataset) -> DatasetRow:
         "settings": {},
     }
     with writing(workspace.home) as connection:
+        check_alive(connection, workspace)
         connection.execute(datasets.insert().values(values))
-    return get_dataset_row(workspace, identity)
 
 
 def load_dataset(workspace: Workspace, identity: str) -> Dataset:
-    """Return a kept data set as it was saved."""
-    get_dataset_row(workspace, identity)
+    """Return a kept data set as it was saved, under the name it has now."""
+    row = get_dataset_row(workspace, identity)
     folder = _folder(workspace, identity)
-    values = read_json(folder, DESCRIPTION)
+    columns, ledger, dtypes = read_description(folder)
     try:
         frame = pd.read_parquet(folder / TABLE)
-    except (OSError, ValueError):
-        raise StoreError(
-            f"The table of '{values['name']}' cannot be read; bring it again."
-        ) from None
-    columns = [Column(**{**c, "categories": tuple(c["categories"])}) for c in values["columns"]]
-    ledger = [LedgerEntry(**{**e, "columns": tuple(e["columns"])}) for e in values["ledger"]]
-    return Dataset(
-        values["name"], values["source"], values["sha256"], frame, tuple(columns), tuple(ledger)
-    )
+        # Parquet has no dates in whole seconds, for example.
+        changed = {c: t for c, t in dtypes.items() if str(frame[c].dtype) != t}
+        frame = frame.astype(changed)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise StoreError(f"The table of '{row.name}' cannot be read; bring it again.") from None
+    return Dataset(row.name, row.source, row.sha256, frame, columns, ledger)
 
 
 def _describe(dataset: Dataset) -> dict:
     return {
-        "name": dataset.name,
-        "source": dataset.source,
-        "sha256": dataset.sha256,
         "columns": [asdict(column) for column in dataset.columns],
         "ledger": [asdict(entry) for entry in dataset.ledger],
+        "dtypes": {name: str(dtype) for name, dtype in dataset.frame.dtypes.items()},
     }
+
+
+def read_description(
+    folder: Path,
+) -> tuple[tuple[Column, ...], tuple[LedgerEntry, ...], dict[str, str]]:
+    """Return a data set's columns, ledger and the table's dtypes, without reading the table."""
+    values = read_json(folder, DESCRIPTION)
+    try:
+        columns = [Column(**{**c, "categories": tuple(c["categories"])}) for c in values["columns"]]
+        ledger = [LedgerEntry(**{**e, "columns": tuple(e["columns"])}) for e in values["ledger"]]
+        return tuple(columns), tuple(ledger), dict(values["dtypes"])
+    except (KeyError, TypeError, ValueError):
+        raise StoreError("The description of a data set is damaged; bring it again.") from None
 
 
 def _folder(workspace: Workspace, identity: str) -> Path:
@@ -169,7 +189,7 @@ def get_dataset_row(workspace: Workspace, identity: str) -> DatasetRow:
 
 def rename_dataset(workspace: Workspace, identity: str, name: str) -> None:
     """Give a data set another name."""
-    _update(workspace, identity, name=name.strip()[:200] or "Unnamed")
+    _update(workspace, identity, name=clean_name(name, "Unnamed"))
 
 
 def save_settings(workspace: Workspace, identity: str, config: RunConfig) -> None:
@@ -180,7 +200,8 @@ def save_settings(workspace: Workspace, identity: str, config: RunConfig) -> Non
 def _update(workspace: Workspace, identity: str, **values: object) -> None:
     get_dataset_row(workspace, identity)
     with writing(workspace.home) as connection:
-        connection.execute(datasets.update().where(datasets.c.id == identity).values(**values))
+        mine = (datasets.c.id == identity) & (datasets.c.workspace == workspace.id)
+        connection.execute(datasets.update().where(mine).values(**values))
 
 
 def load_settings(workspace: Workspace, identity: str) -> RunConfig:
@@ -189,8 +210,17 @@ def load_settings(workspace: Workspace, identity: str) -> RunConfig:
 
 
 def delete_dataset(workspace: Workspace, identity: str) -> None:
-    """Delete a data set's row and files; runs trained on it stay."""
-    get_dataset_row(workspace, identity)
+    """Delete a data set's row and files; ended runs on it stay.
+
+    Raises `StoreError` while a run on it waits or is at work.
+    """
+    row = get_dataset_row(workspace, identity)
+    in_use = sa.select(runs.c.name).where(
+        runs.c.workspace == workspace.id, runs.c.dataset == identity, runs.c.state.in_(ACTIVE)
+    )
     with writing(workspace.home) as connection:
-        connection.execute(datasets.delete().where(datasets.c.id == identity))
+        if (run := connection.execute(in_use).scalar()) is not None:
+            raise StoreError(f"'{row.name}' is in use by the run '{run}'; stop that run first.")
+        mine = (datasets.c.id == identity) & (datasets.c.workspace == workspace.id)
+        connection.execute(datasets.delete().where(mine))
     remove_folder(_folder(workspace, identity))

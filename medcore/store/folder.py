@@ -51,8 +51,12 @@ def read_config(folder: Path) -> RunConfig:
 
 def read_columns(folder: Path) -> tuple[Column, ...]:
     """Return the columns that the run's table had, from `dataset.json`."""
-    columns = read_json(folder, DATASET)["columns"]
-    return tuple(Column(**{**c, "categories": tuple(c["categories"])}) for c in columns)
+    values = read_json(folder, DATASET)
+    try:
+        columns = values["columns"]
+        return tuple(Column(**{**c, "categories": tuple(c["categories"])}) for c in columns)
+    except (KeyError, TypeError):
+        raise StoreError(f"'{DATASET}' in {folder.name} is damaged; run it again.") from None
 
 
 def write_predictions(folder: Path, predictions: Predictions) -> None:
@@ -72,20 +76,24 @@ def read_predictions(folder: Path) -> Predictions:
     """Read `predictions.parquet`."""
     try:
         frame = pd.read_parquet(folder / PREDICTIONS)
-    except (OSError, ValueError):
+        attrs = frame.attrs
+        return Predictions(attrs["task"], tuple(attrs["classes"]), attrs["positive"], frame)
+    except (OSError, ValueError, KeyError):
         raise StoreError(f"The predictions in {folder.name} cannot be read; run again.") from None
-    attrs = frame.attrs
-    return Predictions(attrs["task"], tuple(attrs["classes"]), attrs["positive"], frame)
 
 
 def append_event(folder: Path, event: Event) -> None:
-    """Add one line to `events.jsonl`."""
+    """Add one line to `events.jsonl`; after a line that a kill cut short a new one is begun."""
     values = {key: value for key, value in asdict(event).items() if key != "epoch"}
     if event.epoch is not None:
         values |= asdict(event.epoch)
+    line = json.dumps(plain(values), ensure_ascii=False, allow_nan=False).encode() + b"\n"
     try:
-        with (folder / EVENTS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values, ensure_ascii=False) + "\n")
+        with (folder / EVENTS).open("ab+") as file:
+            if size := file.tell():
+                file.seek(size - 1)
+                line = line if file.read(1) == b"\n" else b"\n" + line
+            file.write(line)
     except OSError as error:
         raise disk_error(error, folder / EVENTS) from None
 
@@ -103,9 +111,11 @@ def read_events(folder: Path, start: int = 0) -> tuple[list[Mapping[str, Any]], 
         return [], start
     whole = data[: data.rfind(b"\n") + 1]
     events = []
-    for line in whole.splitlines():
+    for line in whole.split(b"\n"):
         try:
-            events.append(json.loads(line))
+            event = json.loads(line)
         except ValueError:
             continue
+        if isinstance(event, dict):
+            events.append(event)
     return events, start + len(whole)

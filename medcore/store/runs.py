@@ -18,9 +18,9 @@ from medcore.records import Run
 from medcore.store.files import remove_folder
 from medcore.store.folder import write_config
 from medcore.store.home import Home, new_id, reading, writing
-from medcore.store.jobs import ACTIVE, insert_job
+from medcore.store.jobs import ACTIVE, AT_WORK, insert_job
 from medcore.store.tables import jobs, runs
-from medcore.store.workspaces import Workspace, check_space
+from medcore.store.workspaces import Workspace, check_alive, check_space, clean_name
 
 PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "tabm")
 RECIPE_VERSION = 1
@@ -44,10 +44,15 @@ def create_run(workspace: Workspace, config: RunConfig, dataset: str, name: str,
     """Make a run's row and folder; raises `LimitError` over the allowance."""
     check_space(workspace)
     identity = new_id()
-    write_config(run_folder(workspace, identity), config)
-    with writing(workspace.home) as connection:
-        row = _new_row(workspace, identity, config, dataset, name, key)
-        connection.execute(runs.insert().values(row))
+    try:
+        write_config(run_folder(workspace, identity), config)
+        with writing(workspace.home) as connection:
+            check_alive(connection, workspace)
+            row = _new_row(workspace, identity, config, dataset, name, key)
+            connection.execute(runs.insert().values(row))
+    except MedcoreError:
+        remove_folder(run_folder(workspace, identity))
+        raise
     return get_run(workspace, identity)
 
 
@@ -57,7 +62,7 @@ def _new_row(
     return {
         "id": identity,
         "workspace": workspace.id,
-        "name": name.strip()[:200] or "Unnamed run",
+        "name": clean_name(name, "Unnamed run"),
         "key": key,
         "dataset": dataset,
         "state": "queued",
@@ -79,8 +84,8 @@ def queue_run(
     if found is None:
         check_space(workspace)
         identity = new_id()
-        write_config(run_folder(workspace, identity), config)
         try:
+            write_config(run_folder(workspace, identity), config)
             with writing(workspace.home) as connection:
                 found = None if again else _same(connection, workspace, key)
                 if found is None:
@@ -179,7 +184,7 @@ def find_cached_run(workspace: Workspace, key: str) -> Run | None:
 def rename_run(workspace: Workspace, identity: str, name: str) -> None:
     """Give a run another name."""
     get_run(workspace, identity)
-    _update(workspace, identity, name=name.strip()[:200] or "Unnamed run")
+    _update(workspace, identity, name=clean_name(name, "Unnamed run"))
 
 
 def set_run_summary(workspace: Workspace, identity: str, summary: Mapping[str, Any]) -> None:
@@ -194,12 +199,14 @@ def _update(workspace: Workspace, identity: str, **values: object) -> None:
 
 
 def delete_run(workspace: Workspace, identity: str) -> None:
-    """Delete a run's rows and files; raises `StoreError` while it is being trained."""
+    """Delete a run's rows and files; raises `StoreError` while a job works on it."""
     run = get_run(workspace, identity)
-    if run.state in ("running", "stopping"):
-        raise StoreError(f"'{run.name}' is being trained; stop it before deleting it.")
+    mine = (jobs.c.run == identity) & (jobs.c.workspace == workspace.id)
     with writing(workspace.home) as connection:
-        mine = (jobs.c.run == identity) & (jobs.c.workspace == workspace.id)
+        busy = sa.select(jobs.c.kind).where(mine, jobs.c.state.in_(AT_WORK))
+        if connection.execute(busy).first() is not None:
+            raise StoreError(f"'{run.name}' is in use by a running job; stop it before deleting.")
         connection.execute(jobs.delete().where(mine))
-        connection.execute(runs.delete().where(runs.c.id == identity))
+        own = (runs.c.id == identity) & (runs.c.workspace == workspace.id)
+        connection.execute(runs.delete().where(own))
     remove_folder(run.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -17,7 +18,7 @@ from medcore.store.tables import datasets, jobs, runs, workspaces
 
 LOCAL = "local"
 TOKEN = re.compile(r"[0-9a-f]{32}")
-SEEN_EVERY = 3600.0
+DAY, SEEN_EVERY = 86400.0, 3600.0
 KEEP_DAYS, LIMIT_MB, QUEUE_LIMIT, UPLOAD_MB = 30, 2048, 20, 500
 
 
@@ -47,7 +48,7 @@ class Usage:
 def limit(name: str, default: int) -> int:
     """Return a limit from the environment; raises `StoreError` if it is not a whole number."""
     text = os.environ.get(name, "")
-    if text and not text.isdigit():
+    if text and not text.isdecimal():
         raise StoreError(f"{name} must be a whole number, not '{text}'.")
     return int(text) if text else default
 
@@ -98,17 +99,20 @@ def _insert(home: Home, token: str, kind: str) -> None:
 
 
 def find_workspace(home: Home, token: str) -> Workspace | None:
-    """Return a workspace by its id, or None; being looked for counts as a visit."""
+    """Return a workspace by its id, or None; being looked for in time counts as a visit."""
     with reading(home) as connection:
         row = connection.execute(sa.select(workspaces).where(workspaces.c.id == token)).first()
     if row is None:
         return None
-    if time.time() - row.seen > SEEN_EVERY:
+    days = limit("MEDCORE_KEEP_DAYS", KEEP_DAYS)
+    now, seen = time.time(), row.seen
+    in_time = row.kind == LOCAL or now <= seen + days * DAY
+    if in_time and now - seen > SEEN_EVERY:
         with writing(home) as connection:
             update = workspaces.update().where(workspaces.c.id == token)
-            connection.execute(update.values(seen=time.time()))
-    days = limit("MEDCORE_KEEP_DAYS", KEEP_DAYS)
-    expires = None if row.kind == "local" else max(row.seen, row.created) + days * 86400
+            connection.execute(update.values(seen=now))
+        seen = now
+    expires = None if row.kind == LOCAL else seen + days * DAY
     return Workspace(home, row.id, row.kind, row.created, expires, _folder(home, row.id))
 
 
@@ -132,6 +136,12 @@ def workspace_usage(workspace: Workspace) -> Usage:
 
 def _limit_bytes() -> int:
     return limit("MEDCORE_LIMIT_MB", LIMIT_MB) * 2**20
+
+
+def clean_name(text: str, otherwise: str) -> str:
+    """Return a name for people as it may be kept: one line, at most 200 characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line[:200] or otherwise
 
 
 def inside(workspace: Workspace, relative: str) -> Path:
@@ -160,22 +170,40 @@ def check_space(workspace: Workspace, more: int = 0) -> None:
 
 
 def delete_workspace(workspace: Workspace) -> None:
-    """Delete the workspace's rows and files; it cannot be undone."""
+    """Delete the workspace's rows and files; it cannot be undone.
+
+    A worker that is busy in it finds its job gone and ends within a second or two.
+    """
     with writing(workspace.home) as connection:
         for table in (jobs, runs, datasets):
             connection.execute(table.delete().where(table.c.workspace == workspace.id))
         connection.execute(workspaces.delete().where(workspaces.c.id == workspace.id))
-    remove_folder(workspace.folder)
+        # Inside: should the program be killed now, the rows stay and name what is left.
+        remove_folder(workspace.folder)
 
 
 def expire_workspaces(home: Home) -> int:
-    """Delete the visitors' workspaces that nobody opened for the days that are kept."""
-    border = time.time() - limit("MEDCORE_KEEP_DAYS", KEEP_DAYS) * 86400
+    """Delete the visitors' workspaces that nobody opened for the days that are kept.
+
+    Also removes what broken-off writes and deletions left. Returns how many workspaces went.
+    """
+    border = time.time() - limit("MEDCORE_KEEP_DAYS", KEEP_DAYS) * DAY
+    busy = sa.select(jobs.c.workspace).where(jobs.c.state.in_(("queued", "running", "stopping")))
     old = sa.select(workspaces.c.id).where(
-        workspaces.c.kind == "visitor", workspaces.c.seen < border
+        workspaces.c.kind == "visitor", workspaces.c.seen < border, workspaces.c.id.not_in(busy)
     )
     with reading(home) as connection:
         tokens = [row.id for row in connection.execute(old)]
     for token in tokens:
         delete_workspace(Workspace(home, token, "visitor", 0, None, _folder(home, token)))
+    _sweep(home.folder / "workspaces")
     return len(tokens)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove temporary files, and uploads that nothing reads any more, when a day old."""
+    border = time.time() - DAY
+    for path in (*folder.rglob(".*.tmp"), *folder.glob("*/uploads/*")):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime < border:
+                remove_folder(path) if path.is_dir() else path.unlink()
