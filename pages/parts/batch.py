@@ -1,0 +1,64 @@
+"""Many patients by file: the same file comes back with predictions."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medcore.errors import MedcoreError
+from medcore.jobs import get_job, start_prediction, tend
+from medcore.records import Run
+from medcore.store import inside, read_columns, stage_upload
+from pages.parts import state
+
+
+def show_batch(run: Run) -> None:
+    """Take a file, and give it back with predictions on the right."""
+    inputs = [column.name for column in read_columns(run.folder) if column.role == "input"]
+    st.markdown(
+        "Bring a table; it comes back with every row and column it had, and the predictions on the "
+        "right. Columns are matched by name; what is absent counts as unknown."
+    )
+    with st.expander(f"The {len(inputs)} columns the model looks at"):
+        st.markdown(", ".join(inputs))
+        empty = (",".join(f'"{name}"' for name in inputs) + "\n").encode()
+        st.download_button(
+            "An empty table with these columns", empty, "new_patients.csv", "text/csv",
+            on_click="ignore", key="empty_table",
+        )  # fmt: skip
+    file = st.file_uploader("A table of new patients", key=f"batch_{run.id}")
+    if file is not None and st.button("Predict the file", type="primary", key="predict_file"):
+        workspace = state.current().workspace
+        path = stage_upload(workspace, file.name, file)
+        st.session_state["batch_job"] = start_prediction(workspace, run.id, path, file.name).id
+    if identity := st.session_state.get("batch_job"):
+        _watch_batch(identity)
+
+
+def _watch_batch(identity: str) -> None:
+    try:
+        job = get_job(state.current().workspace, identity)
+    except MedcoreError:
+        st.session_state.pop("batch_job")
+        return
+    if job.active:
+        st.fragment(_show_progress, run_every=1)(identity)
+    elif job.state == "finished":
+        for sentence in job.result["sentences"]:
+            st.info(sentence, icon=":material/info:")
+        path = inside(state.current().workspace, job.result["file"])
+        if path.is_file():
+            st.download_button(
+                "Download the predictions", path.read_bytes, path.name, "text/csv", type="primary",
+                icon=":material/download:", key="download_predictions", on_click="ignore",
+            )  # fmt: skip
+    else:
+        st.error(job.error or "The prediction was stopped.", icon=":material/error:")
+
+
+def _show_progress(identity: str) -> None:
+    workspace = state.current().workspace
+    tend(workspace.home)
+    job = get_job(workspace, identity)
+    if not job.active:
+        st.rerun()
+    st.progress(min(1.0, job.fraction), text=f"Predicting: {job.message}")

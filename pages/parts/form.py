@@ -1,0 +1,122 @@
+"""Widgets made from the settings' own titles, help texts, limits and defaults."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+import streamlit as st
+from pydantic.fields import FieldInfo
+
+from medcore.config import RunConfig, Section
+from medcore.evaluate.words import MODELS
+
+WORDS = {
+    "holdout": "One test group (hold-out)",
+    "kfold": "Everyone is tested once (k-fold)",
+    "temporal": "The latest patients are the test",
+    "site": "Each site is the test in turn",
+    "most_frequent": "most frequent value",
+    "adamw": "AdamW",
+    "sgd": "SGD with momentum",
+    "youden": "Youden (recall and specificity alike)",
+    "f1": "largest F1",
+    "cpu": "CPU",
+    "cuda": "CUDA graphics processor",
+    "mps": "Apple graphics processor",
+    **{name: title for name, title in MODELS.items() if name != "model"},
+}
+GROUPS = {
+    "split": "Dividing patients",
+    "missing": "Missing values",
+    "prepare": "Preparing columns",
+    "model": "Network",
+    "train": "Learning",
+    "evaluate": "Judging",
+    "seed": "Repeatability",
+}
+APART = ("version", "task", "data", "outcome")
+# Shown by the Train page itself, above the form.
+ABOVE = ("split.kind", "model.name")
+
+
+def walk_fields(section: type[Section] = RunConfig, prefix: str = "") -> Iterator[tuple]:
+    """Yield (dotted name, field) for every setting that the form shows."""
+    for name, field in section.model_fields.items():
+        if not prefix and name in APART:
+            continue
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            yield from walk_fields(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field
+
+
+def read_field(config: RunConfig, name: str) -> Any:
+    """Return a setting's value by its dotted name."""
+    value: Any = config
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def show_form(config: RunConfig, key: str) -> dict[str, Any]:
+    """Show every advanced setting, grouped by section, and return what was entered."""
+    groups: dict[str, list[tuple[str, FieldInfo]]] = {}
+    for name, field in walk_fields():
+        if name not in ABOVE:
+            groups.setdefault(name.split(".")[0], []).append((name, field))
+    entered = {}
+    for group, fields in groups.items():
+        st.markdown(f"**{GROUPS[group]}**")
+        columns = st.columns(3)
+        for place, (name, field) in enumerate(fields):
+            with columns[place % 3]:
+                entered[name] = show_field(name, field, read_field(config, name), key)
+    return entered
+
+
+def show_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
+    """Show one setting's widget and return what was entered."""
+    label, text = field.title or name, field.description
+    place = f"{key}_{name}"
+    if field.annotation is bool:
+        return st.toggle(label, value=value, help=text, key=place)
+    if get_origin(field.annotation) is Literal:
+        options = list(get_args(field.annotation))
+        return st.selectbox(
+            label, options, index=options.index(value), help=text, key=place,
+            format_func=lambda option: WORDS.get(option, option.replace("_", " ")),
+        )  # fmt: skip
+    return _show_number(label, field, value, text, place)
+
+
+def _show_number(label: str, field: FieldInfo, value: Any, text: str | None, place: str) -> Any:
+    limits = {
+        side: getattr(rule, side)
+        for rule in field.metadata
+        for side in ("ge", "gt", "le", "lt")
+        if getattr(rule, side, None) is not None
+    }
+    low, high = limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt"))
+    if field.annotation is int:
+        return st.number_input(
+            label, min_value=low, max_value=high, value=value, step=1, help=text, key=place
+        )
+    tiny = 1e-6 if "gt" in limits else 0.0
+    return st.number_input(
+        label,
+        min_value=float(low) + tiny if low is not None else None,
+        max_value=float(high) - (1e-6 if "lt" in limits else 0.0) if high is not None else None,
+        value=float(value),
+        step=_step(field.default),
+        format="%g",
+        help=text,
+        key=place,
+    )
+
+
+def _step(usual: float) -> float:
+    """Return a tenth of the usual value's order of magnitude."""
+    return 10.0 ** (math.floor(math.log10(abs(usual))) - 1) if usual else 0.05

@@ -1,0 +1,179 @@
+"""An `Evaluation` in words and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from medcore.evaluate import (
+    explain_metric,
+    label_metric,
+    leading_metrics,
+    read_evaluation,
+    write_difference,
+    write_headline,
+    write_metric,
+)
+from medcore.evaluate.words import MODELS
+from medcore.records import Evaluation, Metric, PartEvaluation, Run
+from medcore.store import read_columns, read_json
+from medcore.store.folder import EVALUATION
+
+METHODS = {
+    "bootstrap": "bootstrap: the test patients drawn anew, again and again",
+    "delong": "DeLong 1988",
+    "wilson": "Wilson 1927",
+    "crossfit": "cross-fitting",
+    "none": "",
+}
+RANKING = {"binary": ("auroc", "brier"), "multiclass": ("auroc", "log_loss"), "regression": ()}
+
+
+@st.cache_data(scope="session", max_entries=8, show_spinner="Opening the results …")
+def load_evaluation(folder: str) -> Evaluation:
+    """Return the evaluation in a finished run's folder."""
+    return read_evaluation(read_json(Path(folder), EVALUATION))
+
+
+def outcome_unit(run: Run) -> tuple[str, str]:
+    """Return the outcome's name and unit."""
+    column = next(column for column in read_columns(run.folder) if column.role == "outcome")
+    return column.name, column.unit or ""
+
+
+def show_answer(evaluation: Evaluation, unit: str) -> None:
+    """Show the sentence that matters, and the three figures that lead."""
+    st.markdown(f"#### {write_headline(evaluation, unit)}")
+    part = evaluation.parts["test"]
+    for column, name in zip(st.columns(3), leading_metrics(evaluation), strict=True):
+        metric = part.metrics[name]
+        with column:
+            _show_metric(name, metric, unit if name in ("mae", "rmse") else "")
+    events = f", {part.events:,} with “{evaluation.positive}”" if part.events is not None else ""
+    st.caption(
+        f"Judged on {part.n:,} test patients{events} that the model never saw. In brackets: 95 % "
+        "intervals. " + _write_threshold(part)
+    )
+
+
+def _show_metric(name: str, metric: Metric, unit: str) -> None:
+    known = math.isfinite(metric.value)
+    value = f"{metric.value:.2f}" if known else "–"
+    interval = f"{metric.low:.2f}–{metric.high:.2f}" if math.isfinite(metric.low) else None
+    if metric.low < 0:
+        interval = f"{metric.low:.2f} to {metric.high:.2f}"
+    st.metric(
+        label_metric(name) + (f", {unit}" if unit else ""),
+        value,
+        f"({interval})" if interval else (metric.reason or None),
+        delta_color="off",
+        delta_arrow="off",
+        help=explain_metric(name),
+        border=True,
+    )
+
+
+def _write_threshold(part: PartEvaluation) -> str:
+    if part.threshold is None:
+        return ""
+    return (
+        f"An alarm is a risk of at least {part.threshold:.2f}; this threshold was chosen on "
+        "validation patients."
+    )
+
+
+def show_baselines(evaluation: Evaluation) -> None:
+    """Show the model beside simple ones, and whether differences can be told from chance."""
+    st.subheader("Beside simple models", anchor=False)
+    names = (*leading_metrics(evaluation), *RANKING[evaluation.task])
+    names = tuple(dict.fromkeys(names))
+    everyone = {"model": evaluation.parts["test"], **evaluation.baselines}
+    rows = [
+        {"Model": MODELS.get(model, model)}
+        | {
+            label_metric(name): write_metric(part.metrics[name], _digits(evaluation.task))
+            for name in names
+            if name in part.metrics
+        }
+        for model, part in everyone.items()
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={
+            label_metric(name): st.column_config.TextColumn(help=explain_metric(name))
+            for name in names
+        },
+    )
+    _show_differences(evaluation.curves.get("differences", {}))
+
+
+def _digits(task: str) -> int:
+    return 3 if task == "regression" else 2
+
+
+def _show_differences(differences: Mapping[str, Mapping[str, Metric]]) -> None:
+    sentences = [
+        write_difference(name, baseline, metric)
+        for baseline, metrics in differences.items()
+        if baseline != "prevalence"
+        for name, metric in metrics.items()
+        if name in ("auroc", "mae")
+    ]
+    if sentences:
+        st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
+
+
+def metric_table(part: PartEvaluation) -> pd.DataFrame:
+    """Return every metric with its interval, method and meaning, one row each."""
+    return pd.DataFrame(
+        [
+            {
+                "Metric": label_metric(name),
+                "Value": metric.value,
+                "From": metric.low,
+                "To": metric.high,
+                "Interval by": METHODS[metric.method],
+                "What it means for patients": explain_metric(name),
+                "Why there is none": metric.reason or "",
+            }
+            for name, metric in part.metrics.items()
+        ]
+    )
+
+
+def show_metrics(evaluation: Evaluation) -> None:
+    """Show all metrics in a closed table, with download."""
+    with st.expander("All metrics, with intervals and what each means"):
+        table = metric_table(evaluation.parts["test"])
+        st.dataframe(
+            table,
+            hide_index=True,
+            column_config={
+                name: st.column_config.NumberColumn(format="%.3f")
+                for name in ("Value", "From", "To")
+            },
+        )
+        st.download_button(
+            "Download as CSV",
+            table.to_csv(index=False).encode(),
+            "metrics.csv",
+            "text/csv",
+            on_click="ignore",
+            key="metrics_csv",
+        )
+
+
+def show_limits(evaluation: Evaluation, present: bool = False) -> None:
+    """Show what the reader must know before believing the figures."""
+    st.subheader("Limits", anchor=False)
+    fixed = (
+        "Judged on patients of the same source; elsewhere, or later, it may do worse.",
+        "A prediction is no cause: changing an input does not change a patient's risk.",
+    )
+    for sentence in (*evaluation.warnings[: 4 if present else None], *fixed):
+        st.markdown(f"- {sentence}")

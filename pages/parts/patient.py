@@ -1,0 +1,173 @@
+"""One patient by form: every field may stay unknown."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from medcore.evaluate.words import MODELS
+from medcore.jobs import ask
+from medcore.records import Column, Run
+from medcore.store import read_columns
+from pages.parts import state
+from pages.parts.charts import BLUE, make_figure
+
+
+def show_patient(run: Run) -> None:
+    """Show the form, and what the model says of the patient entered."""
+    inputs = [column for column in read_columns(run.folder) if column.role == "input"]
+    with st.form("patient"):
+        st.caption("Leave a field empty where the value is unknown.")
+        columns = st.columns(3)
+        values = {}
+        for place, column in enumerate(inputs):
+            with columns[place % 3]:
+                values[column.name] = _show_field(column, run.id)
+        asked = st.form_submit_button("Predict", type="primary", icon=":material/play_arrow:")
+    if asked:
+        with st.spinner("Asking the model … (the first time it has to be loaded)"):
+            question = {"do": "predict_rows", "run_folder": str(run.folder), "rows": [values]}
+            answer = ask(state.current().workspace.home, question)
+        st.session_state["said"] = (run.id, answer["rows"][0])
+    if (said := st.session_state.get("said")) and said[0] == run.id:
+        _show_answer(run, inputs, said[1])
+
+
+def _show_field(column: Column, run_id: str) -> Any:
+    label = f"{column.name} ({column.unit})" if column.unit else column.name
+    place = f"patient_{run_id}_{column.name}"
+    if column.kind == "number":
+        return st.number_input(label, value=None, placeholder="unknown", format="%g", key=place)
+    if column.kind == "category":
+        return st.selectbox(
+            label, column.categories, index=None, placeholder="unknown", key=place,
+            accept_new_options=len(column.categories) > 20,
+        )  # fmt: skip
+    if column.kind == "date":
+        day = st.date_input(
+            label, value=None, key=place, min_value=datetime.date(1900, 1, 1), format="YYYY-MM-DD"
+        )
+        return None if day is None else day.isoformat()
+    return st.text_input(label, placeholder="unknown", key=place) or None
+
+
+def _show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None:
+    outcome = next(c for c in read_columns(run.folder) if c.role == "outcome")
+    with st.container(border=True):
+        if not said["classes"]:
+            _show_number(outcome, said)
+        elif said["positive"] is not None:
+            _show_risk(outcome, said)
+        else:
+            _show_classes(said)
+    _show_outside(said["outside"], {column.name: column for column in inputs})
+    imputed = said["imputed"]
+    if imputed:
+        with st.expander(f"{len(imputed)} values were unknown; what the model took instead"):
+            st.markdown(
+                "From the training patients: the median of numbers, the most frequent category. "
+                "The model is also told that the value was missing."
+            )
+            st.dataframe(
+                {
+                    "Column": [row["column"] for row in imputed],
+                    "Taken instead": [_word(row["used"]) for row in imputed],
+                }
+            )
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _show_risk(outcome: Column, said: Mapping[str, Any]) -> None:
+    place = said["classes"].index(said["positive"])
+    risk, low, high = (said[side][place] for side in ("value", "low", "high"))
+    st.markdown(f"#### Risk of {outcome.name} = {said['positive']}: {risk:.0%}")
+    if low is not None:
+        st.markdown(
+            f"Among patients the model did not learn from and gave such a risk, between {low:.0%} "
+            f"and {high:.0%} had it (Venn–Abers interval)."
+        )
+    threshold = said["threshold"]
+    if threshold is not None:
+        verdict = "counts as an **alarm**" if risk >= threshold else "**does not alarm**"
+        st.markdown(
+            f"At the threshold of {threshold:.2f}, chosen on validation patients, this {verdict}."
+        )
+    _draw_risk(risk, low, high, threshold)
+
+
+def _draw_risk(risk: float, low: float | None, high: float | None, threshold: float | None) -> None:
+    figure = make_figure("", "Predicted risk", "", height=150)
+    if low is not None:
+        figure.add_trace(
+            go.Bar(x=[high - low], base=[low], y=["risk"], orientation="h", opacity=0.35,
+                   marker_color=BLUE, hovertemplate=f"{low:.0%} to {high:.0%}<extra></extra>")
+        )  # fmt: skip
+    figure.add_scatter(x=[risk], y=["risk"], mode="markers",
+                       marker={"color": BLUE, "size": 16, "symbol": "diamond"},
+                       hovertemplate=f"{risk:.1%}<extra></extra>")  # fmt: skip
+    if threshold is not None:
+        figure.add_vline(x=threshold, line={"dash": "dash", "color": "#D55E00"},
+                         annotation_text="threshold")  # fmt: skip
+    figure.update_layout(showlegend=False, margin={"t": 20})
+    figure.update_xaxes(range=[0, 1], tickformat=".0%")
+    figure.update_yaxes(visible=False)
+    st.plotly_chart(figure, config={"displayModeBar": False}, key="risk_bar")
+
+
+def _show_classes(said: Mapping[str, Any]) -> None:
+    order = np.argsort([-value for value in said["value"]])
+    top = said["classes"][order[0]]
+    st.markdown(f"#### Most likely: {top} ({said['value'][order[0]]:.0%})")
+    st.dataframe(
+        {
+            "Class": [said["classes"][i] for i in order],
+            "Probability": [said["value"][i] for i in order],
+            "From": [said["low"][i] for i in order],
+            "To": [said["high"][i] for i in order],
+        },
+        column_config={
+            "Probability": st.column_config.ProgressColumn(
+                format="percent", min_value=0, max_value=1
+            ),
+            "From": st.column_config.NumberColumn(format="percent"),
+            "To": st.column_config.NumberColumn(format="percent"),
+        },
+        hide_index=True,
+    )
+    st.caption("From–to: Venn–Abers interval of each class against the rest.")
+
+
+def _show_number(outcome: Column, said: Mapping[str, Any]) -> None:
+    unit = f" {outcome.unit}" if outcome.unit else ""
+    st.markdown(f"#### {outcome.name}: {said['value']:.4g}{unit}")
+    if said["low"] is not None:
+        st.markdown(
+            f"Nine in ten such patients lie between {said['low']:.4g} and {said['high']:.4g}{unit}."
+        )
+
+
+def _show_outside(outside: list[Mapping[str, Any]], columns: Mapping[str, Column]) -> None:
+    """Warn of values that no training patient had."""
+    for row in outside:
+        unit = columns[row["column"]].unit or ""
+        if row.get("low") is None or row["low"] != row["low"]:
+            text = f"“{row['column']} = {row['value']}” did not occur among the training patients"
+        else:
+            text = (
+                f"“{row['column']}” = {_word(row['value'])} {unit} lies outside what training "
+                f"patients had ({_word(row['low'])} to {_word(row['high'])})"
+            )
+        st.warning(f"{text}; the prediction is a guess there.", icon=":material/warning:")
+
+
+def describe_model(run: Run) -> str:
+    """Return which model answers, in words."""
+    return MODELS.get(run.config.model.name, run.config.model.name)

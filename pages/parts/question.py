@@ -1,0 +1,142 @@
+"""What is to be predicted, and who is judged on: the choices that make a run's question."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medcore.config import PRESETS, RunConfig, change_config, preset_config
+from medcore.data import assign_columns, infer_task, outcome_candidates, outcome_classes
+from medcore.records import Dataset
+from pages.parts import state
+from pages.parts.columns import set_role
+from pages.parts.form import WORDS, read_field
+
+PRESET_WORDS = {
+    "quick": "Quick (about 20 seconds)",
+    "balanced": "Balanced",
+    "thorough": "Thorough (minutes)",
+}
+TASKS = {"classes": "multiclass", "a number": "regression"}
+
+
+def choose_outcome(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """Show the outcome, what counts as having it, and return the settings with the choice."""
+    held = next((column.name for column in dataset.with_role("outcome")), None)
+    likely = outcome_candidates(dataset.frame, dataset.columns)
+    names = list(dict.fromkeys([*([held] if held else []), *likely, *_others(dataset)]))
+    outcome = st.selectbox(
+        "Outcome to predict",
+        names,
+        index=names.index(held) if held else None,
+        placeholder="Choose a column",
+        help="The column that the model learns to predict. Likely ones stand first.",
+        key=f"outcome_{state.current().dataset.id}",
+    )
+    if outcome is None:
+        return config
+    if outcome != held:
+        values = config.model_dump()
+        set_role(values["data"]["roles"], outcome, "outcome", state.table())
+        values["outcome"]["positive"], values["task"] = None, None
+        config = RunConfig.model_validate(values)
+    return _choose_positive(_choose_task(config), outcome)
+
+
+def _others(dataset: Dataset) -> list[str]:
+    return [c.name for c in dataset.columns if c.kind in ("number", "category")]
+
+
+def _choose_task(config: RunConfig) -> RunConfig:
+    """Ask how a number with few whole values is meant."""
+    dataset = assign_columns(state.table(), config)
+    outcome = dataset.with_role("outcome")[0]
+    values = dataset.frame[outcome.name].dropna()
+    if outcome.kind != "number" or values.nunique() <= 2:
+        return config
+    inferred = "a number" if infer_task(dataset, config) == "regression" else "classes"
+    if inferred == "classes" or infer_task(dataset) != "regression":
+        chosen = st.segmented_control(
+            f"“{outcome.name}” has {values.nunique()} whole values; predict",
+            list(TASKS), default=inferred, required=True, key=f"task_{outcome.name}",
+        )  # fmt: skip
+        return change_config(config, {"task": TASKS[chosen]}) if chosen != inferred else config
+    return config
+
+
+def _choose_positive(config: RunConfig, outcome: str) -> RunConfig:
+    dataset = assign_columns(state.table(), config)
+    classes, positive = outcome_classes(dataset, config)
+    if positive is None:
+        words = f"{len(classes)} classes: {', '.join(classes[:8])}" if classes else "a number"
+        st.caption(f"Predicts {words}.")
+        return config
+    chosen = st.segmented_control(
+        "Risk of",
+        classes,
+        default=positive,
+        required=True,
+        format_func=lambda name: f"{outcome} = {name}",
+        help="The class whose risk is predicted. Recall is the share of these patients found.",
+        key=f"positive_{outcome}_{'_'.join(classes)}",
+    )
+    return change_config(config, {"outcome.positive": chosen}) if chosen != positive else config
+
+
+def choose_split(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """Show who is judged on, offering only what the table allows."""
+    kinds = ["holdout", "kfold"]
+    kinds += ["temporal"] if dataset.with_role("date") else []
+    kinds += ["site"] if dataset.with_role("site") else []
+    held = config.split.kind if config.split.kind in kinds else "holdout"
+    kind = st.selectbox(
+        "Who is judged on", kinds, index=kinds.index(held), format_func=WORDS.get,
+        help="Test patients are set aside before anything is learned, and scored once.",
+        key=f"split_{state.current().dataset.id}",
+    )  # fmt: skip
+    patients = dataset.with_role("patient")
+    if patients:
+        st.caption(f"All rows of a patient (“{patients[0].name}”) stay in the same part.")
+    else:
+        st.caption("Each row counts as one patient; no column says otherwise.")
+    return change_config(config, {"split.kind": kind}) if kind != config.split.kind else config
+
+
+def choose_preset(config: RunConfig) -> None:
+    """Show the presets; choosing one sets its values among the settings."""
+    place = f"preset_{state.current().dataset.id}_{version()}"
+
+    def set_preset() -> None:
+        chosen = st.session_state[place]
+        if chosen is not None:
+            # The presets differ in these names; what another one had set must not stay.
+            changed = {name for values in PRESETS.values() for name in values}
+            usual = {name: read_field(RunConfig(), name) for name in changed}
+            state.keep_settings(preset_config(chosen, change_config(config, usual)))
+            bump_version()
+
+    st.segmented_control(
+        "Effort", list(PRESETS), default=find_preset(config), format_func=PRESET_WORDS.get,
+        on_change=set_preset, key=place,
+        help="How long the network may learn and how large it is. Everything a preset sets can be "
+        "seen and changed under Advanced.",
+    )  # fmt: skip
+
+
+def find_preset(config: RunConfig) -> str | None:
+    """Return the preset whose values the settings have; None when they are someone's own."""
+    changed = {name for values in PRESETS.values() for name in values}
+    for preset in PRESETS:
+        model = preset_config(preset)
+        if all(read_field(config, name) == read_field(model, name) for name in changed):
+            return preset
+    return None
+
+
+def version() -> int:
+    """Return a number that changes when a preset replaces what the form's widgets show."""
+    return st.session_state.get("form_version", 0)
+
+
+def bump_version() -> None:
+    """Make the form's widgets show the kept settings anew."""
+    st.session_state["form_version"] = version() + 1

@@ -1,0 +1,163 @@
+"""What a visitor works on: workspace, data set and run, kept in the address and the session.
+
+Page links drop the query string, so the entry file writes it back on every run; the session only
+carries it from one run of the script to the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from medcore.config import RunConfig, preset_config
+from medcore.data import assign_columns
+from medcore.errors import MedcoreError, StoreError
+from medcore.records import Dataset, Run
+from medcore.store import (
+    DatasetRow,
+    Home,
+    Workspace,
+    expire_workspaces,
+    get_dataset_row,
+    get_run,
+    load_dataset,
+    load_settings,
+    open_home,
+    open_workspace,
+    save_settings,
+)
+
+WORKSPACE, DATASET, RUN = "workspace", "dataset", "run"
+
+
+@dataclass(frozen=True)
+class Current:
+    """The workspace, and the data set and run in use, if any."""
+
+    workspace: Workspace
+    dataset: DatasetRow | None
+    run: Run | None
+
+
+@st.cache_resource(show_spinner=False)
+def open_store() -> Home:
+    """Open the store once per server, and let go of what nobody came back for."""
+    home = open_home()
+    expire_workspaces(home)
+    return home
+
+
+def enter() -> Current:
+    """Return what this visitor works on, from the address, else the session, else made anew.
+
+    Raises `StoreError` when the address names a workspace that does not exist.
+    """
+    for key in (WORKSPACE, DATASET, RUN):
+        if key in st.query_params:
+            st.session_state[f"in_use_{key}"] = st.query_params[key]
+    workspace = open_workspace(open_store(), _held(WORKSPACE))
+    st.session_state[f"in_use_{WORKSPACE}"] = workspace.id
+    current = Current(workspace, _dataset(workspace), _run(workspace))
+    st.session_state["current"] = current
+    write_address()
+    return current
+
+
+def forget() -> None:
+    """Let go of workspace, data set and run; the next run of the script starts afresh."""
+    for key in (WORKSPACE, DATASET, RUN):
+        st.session_state.pop(f"in_use_{key}", None)
+    st.query_params.clear()
+
+
+def _held(key: str) -> str | None:
+    return st.session_state.get(f"in_use_{key}")
+
+
+def _dataset(workspace: Workspace) -> DatasetRow | None:
+    try:
+        return get_dataset_row(workspace, _held(DATASET)) if _held(DATASET) else None
+    except StoreError:
+        use(DATASET, None)
+        return None
+
+
+def _run(workspace: Workspace) -> Run | None:
+    try:
+        return get_run(workspace, _held(RUN)) if _held(RUN) else None
+    except StoreError:
+        use(RUN, None)
+        return None
+
+
+def current() -> Current:
+    """Return what `enter` found in this run of the script."""
+    return st.session_state["current"]
+
+
+def use(key: str, identity: str | None) -> None:
+    """Take a data set or run into use, or none."""
+    if identity is None:
+        st.session_state.pop(f"in_use_{key}", None)
+        st.query_params.pop(key, None)
+    else:
+        st.session_state[f"in_use_{key}"] = identity
+        st.query_params[key] = identity
+
+
+def address() -> dict[str, str]:
+    """Return the query string that leads back here."""
+    return {key: held for key in (WORKSPACE, DATASET, RUN) if (held := _held(key))}
+
+
+def write_address() -> None:
+    """Put workspace, data set and run back into the address."""
+    if dict(st.query_params.items()) != address():
+        st.query_params.from_dict(address())
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner="Loading the table …")
+def _load(_workspace: Workspace, identity: str) -> Dataset:
+    return load_dataset(_workspace, identity)
+
+
+def table() -> Dataset:
+    """Return the data set in use as it was read; do not change it."""
+    now = current()
+    assert now.dataset is not None
+    return _load(now.workspace, now.dataset.id)
+
+
+def settings() -> RunConfig:
+    """Return the settings agreed on for the data set in use; at first, the Quick preset's."""
+    now = current()
+    assert now.dataset is not None
+    kept = load_settings(now.workspace, now.dataset.id)
+    return preset_config("quick") if kept == RunConfig() else kept
+
+
+def keep_settings(config: RunConfig) -> None:
+    """Keep settings with the data set in use."""
+    now = current()
+    assert now.dataset is not None
+    save_settings(now.workspace, now.dataset.id, config)
+
+
+def configured() -> Dataset:
+    """Return the data set in use with the agreed roles, kinds and repairs."""
+    try:
+        return assign_columns(table(), settings())
+    except MedcoreError as error:
+        st.error(str(error), icon=":material/error:")
+        return table()
+
+
+def go(page: str) -> None:
+    """Open a page with the same workspace, data set and run."""
+    st.switch_page(f"pages/{page}.py", query_params=address())
+
+
+def link(page: str, label: str, icon: str | None = None) -> None:
+    """Show a link to a page that keeps workspace, data set and run."""
+    st.page_link(f"pages/{page}.py", label=label, icon=icon, query_params=address())
