@@ -1,39 +1,24 @@
 """The app's entry: navigation, what is in use, and a frame in which nothing ends as a traceback."""
 
 import logging
+from pathlib import Path
 
 import streamlit as st
 
 from medcore.errors import MedcoreError, StoreError
 from pages.parts import state
 from pages.parts.frame import show_sidebar
+from pages.parts.sections import navigate
 
+DRAWINGS = Path(__file__).parent / "pages" / "parts"
 logger = logging.getLogger("medcore")
-
-SECTIONS = {
-    "Start": [("home", "Home", ":material/home:")],
-    "Data": [
-        ("data", "Data", ":material/table:"),
-        ("checks", "Checks", ":material/fact_check:"),
-    ],
-    "Model": [("train", "Train", ":material/model_training:")],
-    "Judge": [("results", "Results", ":material/monitoring:")],
-    "Use": [("predict", "Predict", ":material/person_search:")],
-    "Workspace": [("workspace", "Workspace", ":material/folder:")],
-}
 
 
 def main() -> None:
     """Run the page that the visitor is on."""
-    st.set_page_config("medcore", ":material/cardiology:", layout="wide")
-    pages = {
-        section: [
-            st.Page(f"pages/{name}.py", title=title, icon=icon, default=name == "home")
-            for name, title, icon in entries
-        ]
-        for section, entries in SECTIONS.items()
-    }
-    page = st.navigation(pages)
+    st.set_page_config("medcore", str(DRAWINGS / "mark.svg"), layout="wide")
+    presenting = st.session_state.get("present", False)
+    page = navigate(presenting)
     try:
         state.enter()
     except StoreError as error:
@@ -41,7 +26,9 @@ def main() -> None:
         st.button("Start a new workspace", on_click=state.forget, type="primary")
         return
     try:
-        show_sidebar()
+        if not presenting:
+            st.logo(str(DRAWINGS / "logo.svg"), icon_image=str(DRAWINGS / "mark.svg"), size="large")
+            show_sidebar()
         page.run()
     except MedcoreError as error:
         st.error(str(error), icon=":material/error:")

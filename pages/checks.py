@@ -8,7 +8,7 @@ from medcore.checks import check_dataset
 from medcore.config import Repair
 from medcore.records import Finding
 from pages.parts import state
-from pages.parts.frame import need_dataset, open_page
+from pages.parts.frame import count, need_dataset, open_page
 from pages.parts.gaps import show_balance, show_missing
 from pages.parts.rows import preview_rows, show_ledger
 
@@ -61,8 +61,9 @@ if need_dataset():
     agreed = state.settings().data.repairs
     counts = {name: sum(f.severity == name for f in findings) for name in SEVERITIES}
     st.markdown(
-        f"**{len(findings)} findings**: {counts['stop']} to look at first, {counts['warning']} "
-        f"worth a decision, {counts['hint']} good to know. Nothing is changed unless you agree."
+        f"**{count(len(findings), 'finding')}**: {counts['stop']} to look at first, "
+        f"{counts['warning']} worth a decision, {counts['hint']} good to know. Nothing is changed "
+        "unless you agree."
     )
     tabs = st.tabs(["Findings", "Missing values", "Outcome", "What became of the rows"])
     with tabs[0]:

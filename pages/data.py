@@ -3,13 +3,13 @@
 import streamlit as st
 
 from medcore.checks import check_dataset
-from medcore.data import estimate_memory, outcome_candidates
+from medcore.data import SAMPLES, estimate_memory, outcome_candidates
 from medcore.errors import MedcoreError
 from medcore.jobs import start_import
 from medcore.store import drop_upload, list_datasets, stage_upload
 from pages.parts import state
 from pages.parts.columns import edit_columns
-from pages.parts.frame import open_page
+from pages.parts.frame import count, open_page
 from pages.parts.imports import show_imports
 
 
@@ -45,6 +45,12 @@ def show_uploader() -> None:
     show_imports()
 
 
+def describe_source(source: str) -> str:
+    """Return where a data set came from, in words."""
+    sample = next((s for s in SAMPLES if source == f"sample:{s.name}"), None)
+    return f"from {source}" if sample is None else f"from {sample.source}, {sample.licence}"
+
+
 def choose_dataset() -> None:
     """Show the workspace's data sets to choose from."""
     rows = list_datasets(state.current().workspace)
@@ -67,7 +73,9 @@ if used is None:
     state.link("home", "Or start with a sample on Home", ":material/home:")
 else:
     dataset = state.configured()
-    open_page(used.name, f"{used.rows:,} rows, {used.columns} columns, from {used.source}.")
+    open_page(
+        used.name, f"{used.rows:,} rows, {used.columns} columns, {describe_source(used.source)}."
+    )
     outcomes = dataset.with_role("outcome")
     findings = check_dataset(dataset)
     left, middle, _ = st.columns([2, 3, 3], vertical_alignment="center")
@@ -76,7 +84,9 @@ else:
     with middle:
         severe = sum(finding.severity != "hint" for finding in findings)
         state.link(
-            "checks", f"{len(findings)} findings, {severe} to look at", ":material/fact_check:"
+            "checks",
+            f"{count(len(findings), 'finding')}, {severe} to look at",
+            ":material/fact_check:",
         )
     if not outcomes:
         likely = ", ".join(outcome_candidates(dataset.frame, dataset.columns)[:3])

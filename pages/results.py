@@ -59,16 +59,14 @@ def present(on: bool) -> None:
 
 def show_all(run: Run, evaluation: Evaluation, name: str, unit: str) -> None:
     """Show the whole judgement."""
-    left, middle, right = st.columns([2, 2, 5])
-    with left:
+    with st.container(horizontal=True, vertical_alignment="center"):
         state.link("predict", "Use it for a patient", ":material/person_search:")
-    with middle:
         state.link("train", "Change and train again", ":material/model_training:")
-    right.button(
-        "Present", icon=":material/slideshow:", on_click=present, args=(True,), key="present_on",
-        help="A clean view for a meeting, which prints well.",
-    )  # fmt: skip
-    show_answer(evaluation, unit)
+        st.button(
+            "Present", icon=":material/slideshow:", on_click=present, args=(True,),
+            key="present_on", help="A clean view for a meeting, which prints well.",
+        )  # fmt: skip
+    show_answer(evaluation, name, unit)
     show_baselines(evaluation)
     show_charts(draw(evaluation, name, unit))
     if evaluation.task == "binary":
@@ -92,7 +90,7 @@ evaluation = load_evaluation(str(run.folder))
 name, unit = outcome_unit(run)
 if st.session_state.get("present"):
     st.title(run.name, anchor=False)
-    show_answer(evaluation, unit)
+    show_answer(evaluation, name, unit)
     show_charts(dict(list(draw(evaluation, name, unit).items())[:4]))
     show_limits(evaluation, present=True)
     st.button("End the presentation", on_click=present, args=(False,), key="present_off")

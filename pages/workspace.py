@@ -5,7 +5,7 @@ import streamlit as st
 from medcore.jobs import list_jobs
 from medcore.store import list_datasets, workspace_usage
 from pages.parts import state
-from pages.parts.frame import open_page, write_time
+from pages.parts.frame import count, open_page, write_time
 from pages.parts.keeping import (
     confirm_delete_dataset,
     confirm_delete_workspace,
@@ -24,7 +24,7 @@ usage = workspace_usage(workspace)
 st.progress(
     min(1.0, usage.bytes / usage.limit_bytes),
     text=f"{usage.bytes / 2**20:,.1f} of {usage.limit_bytes / 2**20:,.0f} MB used: "
-    f"{usage.datasets} data sets, {usage.runs} runs",
+    f"{count(usage.datasets, 'data set')}, {count(usage.runs, 'model')}",
 )
 if workspace.expires is None:
     st.markdown("This workspace does not expire.")

@@ -121,7 +121,7 @@ def _check_zero(column: Column, known: np.ndarray) -> Iterator[Finding]:
         "disguised_missing",
         "warning",
         (column.name,),
-        f"{column.name} is 0 in {zeros:,} rows, which cannot be true",
+        f"{column.name} is 0 in {zeros:,} row{'' if zeros == 1 else 's'}, which cannot be true",
         f"A {limits.what} of 0 usually stands for “not measured”. Read it as missing?",
         {"value": 0, "rows": zeros, "share": zeros / len(known)},
         Repair(action="missing_values", column=column.name, values=("0",)),

@@ -104,8 +104,8 @@ def leading_metrics(evaluation: Evaluation) -> tuple[str, str, str]:
     return ("recall", "precision", "auprc") if rare else ("recall", "accuracy", "f1")
 
 
-def write_headline(evaluation: Evaluation, unit: str = "") -> str:
-    """Return the sentence that opens the results."""
+def write_headline(evaluation: Evaluation, outcome: str, unit: str = "") -> str:
+    """Return the sentence that opens the results; `outcome` is the predicted column's name."""
     part = evaluation.parts["test"]
     if evaluation.task == "regression":
         return _number_sentence(part, unit)
@@ -125,7 +125,7 @@ def write_headline(evaluation: Evaluation, unit: str = "") -> str:
     if math.isfinite(kept.low):
         reach = f" ({100 - round(100 * kept.high)}–{100 - round(100 * kept.low)})"
     return (
-        f"Of 100 patients with the outcome “{positive}”, this model finds {_of_hundred(found)} and "
+        f"Of 100 patients with {outcome} = {positive}, this model finds {_of_hundred(found)} and "
         f"misses {missed}; of 100 without, it alarms for {alarms}{reach}."
     )
 

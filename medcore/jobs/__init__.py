@@ -15,7 +15,7 @@ from medcore.jobs.requests import (
     wait,
 )
 from medcore.jobs.tending import tend
-from medcore.jobs.warm import ask
+from medcore.jobs.warm import ask, warm_up
 from medcore.store import Job, get_job, job_of_run, list_jobs
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "submit",
     "tend",
     "wait",
+    "warm_up",
 ]

@@ -54,6 +54,16 @@ def ask(home: Home, request: dict[str, Any], timeout: float = 60) -> dict[str, A
         ) from None
 
 
+def warm_up(home: Home, run_folder: Path) -> None:
+    """Have a run's model loaded before the first question comes; returns at once."""
+
+    def load() -> None:
+        with contextlib.suppress(MedcoreError):
+            ask(home, {"do": "predict_rows", "run_folder": str(run_folder), "rows": []})
+
+    threading.Thread(target=load, name="warm up", daemon=True).start()
+
+
 def stop_warm() -> None:
     """End the warm worker, if there is one; the next request starts another."""
     global _current

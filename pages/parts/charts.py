@@ -18,7 +18,7 @@ DASHES = ("solid", "dot", "dashdot", "longdash")
 SEQUENCE = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, "#8A949E", "#B8A500")
 
 
-def make_figure(title: str, x: str, y: str, height: int = 380) -> go.Figure:
+def make_figure(title: str, x: str, y: str, height: int = 410) -> go.Figure:
     """Return an empty figure with a title and named axes; legends lie below, for narrow screens."""
     figure = go.Figure()
     figure.update_layout(
@@ -27,7 +27,7 @@ def make_figure(title: str, x: str, y: str, height: int = 380) -> go.Figure:
         yaxis_title=y,
         height=height,
         margin={"l": 10, "r": 10, "t": 50, "b": 10},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.28, "x": 0},
         hovermode="closest",
         colorway=SEQUENCE,
         paper_bgcolor="rgba(0,0,0,0)",

@@ -32,6 +32,7 @@ def edit_columns(raw: Dataset, dataset: Dataset) -> None:
         key=f"columns_{state.current().dataset.id}",
         disabled=["Column", "Values", "Missing", "How it was recognised"],
         column_config={
+            "Column": st.column_config.TextColumn(width="medium", pinned=True),
             "Kind": st.column_config.SelectboxColumn(
                 options=list(KINDS.values()), required=True,
                 help="What the column holds. Change it where it was recognised wrongly.",

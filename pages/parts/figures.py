@@ -90,6 +90,7 @@ def draw_calibration(curve: Mapping[str, Any]) -> Drawn:
         "<br>%{customdata} patients<extra></extra>",
     )  # fmt: skip
     figure.update_yaxes(range=[-0.02, 1.02])
+    figure.update_xaxes(range=[-0.02, 1.02])
     return figure, table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
@@ -53,6 +53,15 @@ def walk_fields(section: type[Section] = RunConfig, prefix: str = "") -> Iterato
             yield f"{prefix}{name}", field
 
 
+def batched(things: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Return things in rows of a size, so that a narrow screen keeps their order.
+
+    >>> batched("abcde", 3)
+    ['abc', 'de']
+    """
+    return [things[start : start + size] for start in range(0, len(things), size)]
+
+
 def read_field(config: RunConfig, name: str) -> Any:
     """Return a setting's value by its dotted name."""
     value: Any = config
@@ -70,10 +79,10 @@ def show_form(config: RunConfig, key: str) -> dict[str, Any]:
     entered = {}
     for group, fields in groups.items():
         st.markdown(f"**{GROUPS[group]}**")
-        columns = st.columns(3)
-        for place, (name, field) in enumerate(fields):
-            with columns[place % 3]:
-                entered[name] = show_field(name, field, read_field(config, name), key)
+        for three in batched(fields, 3):
+            for column, (name, field) in zip(st.columns(3), three, strict=False):
+                with column:
+                    entered[name] = show_field(name, field, read_field(config, name), key)
     return entered
 
 

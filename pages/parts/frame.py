@@ -95,6 +95,15 @@ def _stop(job_id: str) -> None:
         st.toast(str(error))
 
 
+def count(number: int, thing: str) -> str:
+    """Return how many things, in words.
+
+    >>> count(1, "finding"), count(1200, "finding")
+    ('1 finding', '1,200 findings')
+    """
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
 def write_seconds(seconds: float) -> str:
     """Return a duration in words.
 

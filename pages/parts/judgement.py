@@ -45,17 +45,21 @@ def outcome_unit(run: Run) -> tuple[str, str]:
     return column.name, column.unit or ""
 
 
-def show_answer(evaluation: Evaluation, unit: str) -> None:
+def show_answer(evaluation: Evaluation, outcome: str, unit: str) -> None:
     """Show the sentence that matters, and the three figures that lead."""
-    st.markdown(f"#### {write_headline(evaluation, unit)}")
+    st.markdown(f"#### {write_headline(evaluation, outcome, unit)}")
     part = evaluation.parts["test"]
     for column, name in zip(st.columns(3), leading_metrics(evaluation), strict=True):
         metric = part.metrics[name]
         with column:
             _show_metric(name, metric, unit if name in ("mae", "rmse") else "")
-    events = f", {part.events:,} with “{evaluation.positive}”" if part.events is not None else ""
+    events = (
+        f", {part.events:,} of them with {outcome} = {evaluation.positive}"
+        if part.events is not None
+        else ""
+    )
     st.caption(
-        f"Judged on {part.n:,} test patients{events} that the model never saw. In brackets: 95 % "
+        f"Judged on {part.n:,} test patients{events}; the model never saw them. In brackets: 95 % "
         "intervals. " + _write_threshold(part)
     )
 
@@ -170,7 +174,7 @@ def show_metrics(evaluation: Evaluation) -> None:
 
 def show_limits(evaluation: Evaluation, present: bool = False) -> None:
     """Show what the reader must know before believing the figures."""
-    st.subheader("Limits", anchor=False)
+    st.subheader("Before you rely on it", anchor=False)
     fixed = (
         "Judged on patients of the same source; elsewhere, or later, it may do worse.",
         "A prediction is no cause: changing an input does not change a patient's risk.",

@@ -24,7 +24,7 @@ from medcore.store import (
     rename_run,
 )
 from pages.parts import state
-from pages.parts.frame import write_time
+from pages.parts.frame import count, write_time
 from pages.parts.runs import show_figures
 
 PAGE = 20
@@ -63,7 +63,7 @@ def show_runs() -> None:
 
 def _show_run(run: Run) -> None:
     with st.container(border=True):
-        left, middle, right = st.columns([3, 4, 3], vertical_alignment="center")
+        left, middle, right = st.columns([3, 3, 3], vertical_alignment="center")
         left.markdown(f"**{run.name}**  \n{write_time(run.created)}")
         with middle:
             show_figures(run)
@@ -110,8 +110,8 @@ def confirm_delete_dataset(row: DatasetRow) -> None:
 def confirm_delete_workspace(usage: Usage) -> None:
     """Ask once, naming what goes."""
     st.markdown(
-        f"All {usage.datasets} data sets and {usage.runs} models will be gone for good, and this "
-        "address will lead nowhere."
+        f"{count(usage.datasets, 'data set')} and {count(usage.runs, 'model')} will be gone for "
+        "good, and this address will lead nowhere."
     )
     if st.button("Delete everything", type="primary", key="really_delete_workspace"):
         delete_workspace(state.current().workspace)
@@ -157,5 +157,5 @@ def show_import() -> None:
         except MedcoreError as error:
             st.error(str(error), icon=":material/error:")
             return
-    st.toast(f"Imported {counts['datasets']} data sets and {counts['runs']} models.")
+    st.toast(f"Imported {count(counts['datasets'], 'data set')}, {count(counts['runs'], 'model')}.")
     st.rerun()

@@ -11,26 +11,30 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from medcore.evaluate.words import MODELS
-from medcore.jobs import ask
+from medcore.jobs import ask, warm_up
 from medcore.records import Column, Run
 from medcore.store import read_columns
 from pages.parts import state
 from pages.parts.charts import BLUE, make_figure
+from pages.parts.form import batched
 
 
 def show_patient(run: Run) -> None:
     """Show the form, and what the model says of the patient entered."""
     inputs = [column for column in read_columns(run.folder) if column.role == "input"]
+    if st.session_state.get("warmed") != run.id:
+        warm_up(state.current().workspace.home, run.folder)
+        st.session_state["warmed"] = run.id
     with st.form("patient"):
         st.caption("Leave a field empty where the value is unknown.")
-        columns = st.columns(3)
         values = {}
-        for place, column in enumerate(inputs):
-            with columns[place % 3]:
-                values[column.name] = _show_field(column, run.id)
+        for three in batched(inputs, 3):
+            for place, column in zip(st.columns(3), three, strict=False):
+                with place:
+                    values[column.name] = _show_field(column, run.id)
         asked = st.form_submit_button("Predict", type="primary", icon=":material/play_arrow:")
     if asked:
-        with st.spinner("Asking the model … (the first time it has to be loaded)"):
+        with st.spinner("Asking the model …"):
             question = {"do": "predict_rows", "run_folder": str(run.folder), "rows": [values]}
             answer = ask(state.current().workspace.home, question)
         st.session_state["said"] = (run.id, answer["rows"][0])

@@ -27,6 +27,7 @@ from medcore.store import (
     open_workspace,
     save_settings,
 )
+from pages.parts.sections import navigate
 
 WORKSPACE, DATASET, RUN = "workspace", "dataset", "run"
 
@@ -92,7 +93,14 @@ def _run(workspace: Workspace) -> Run | None:
 
 
 def current() -> Current:
-    """Return what `enter` found in this run of the script."""
+    """Return what `enter` found in this run of the script.
+
+    On a fresh server Streamlit runs a page whose own address is the very first to be opened
+    without the entry file; once it knows the navigation, running again goes through the entry.
+    """
+    if "current" not in st.session_state:
+        navigate()
+        st.rerun()
     return st.session_state["current"]
 
 
