@@ -10,7 +10,7 @@ from medcore.store import drop_upload, list_datasets, stage_upload
 from pages.parts import state
 from pages.parts.columns import edit_columns
 from pages.parts.frame import count, open_page
-from pages.parts.imports import show_imports
+from pages.parts.imports import await_import, refuse, show_imports
 
 
 def take_uploads(files: list) -> None:
@@ -22,12 +22,12 @@ def take_uploads(files: list) -> None:
             estimate = estimate_memory(path)
             if not estimate.fits:
                 drop_upload(path)
-                st.error(f"“{file.name}” does not fit: {estimate.sentence}.")
+                refuse(f"“{file.name}” does not fit: {estimate.sentence}.")
                 continue
             job = start_import(workspace, path, file.name.rsplit(".", 1)[0])
-            st.session_state.setdefault("imports", []).append(job.id)
+            await_import(job.id)
         except MedcoreError as error:
-            st.error(str(error), icon=":material/error:")
+            refuse(str(error))
 
 
 def show_uploader() -> None:
@@ -42,7 +42,6 @@ def show_uploader() -> None:
         take_uploads(files)
         st.session_state["uploads"] = count + 1
         st.rerun()
-    show_imports()
 
 
 def describe_source(source: str) -> str:
@@ -68,6 +67,7 @@ def choose_dataset() -> None:
 used = state.current().dataset
 if used is None:
     open_page("Data", "Bring a table of patients, one row each (or one row a visit).")
+    show_imports()
     show_uploader()
     choose_dataset()
     state.link("home", "Or start with a sample on Home", ":material/home:")
@@ -76,6 +76,7 @@ else:
     open_page(
         used.name, f"{used.rows:,} rows, {used.columns} columns, {describe_source(used.source)}."
     )
+    show_imports()
     outcomes = dataset.with_role("outcome")
     findings = check_dataset(dataset)
     left, middle, _ = st.columns([2, 3, 3], vertical_alignment="center")

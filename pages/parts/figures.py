@@ -183,6 +183,7 @@ def draw_learning(events: list[Mapping[str, Any]]) -> Drawn | None:
         return None
     table = pd.DataFrame(epochs)[["fit", "epoch", "train_loss", "validation_loss"]]
     figure = make_figure("Learning curves", "Epoch", "Loss (smaller is better)")
+    table["fit"] = [_title_fit(fit) for fit in table["fit"]]
     fits = list(dict.fromkeys(table["fit"]))[-6:]
     for place, fit in enumerate(fits):
         rows = table[table["fit"] == fit]
@@ -193,3 +194,9 @@ def draw_learning(events: list[Mapping[str, Any]]) -> Drawn | None:
                            name=f"{fit}: validation",
                            line={"color": colour, "width": 2, "dash": "dash"})  # fmt: skip
     return figure, table
+
+
+def _title_fit(fit: str) -> str:
+    """Return a fit's name with the model's name as people write it."""
+    name, *rest = fit.split(", ")
+    return ", ".join([MODELS.get(name, name), *rest])
