@@ -83,8 +83,11 @@ def show_all(run: Run, evaluation: Evaluation, name: str, unit: str) -> None:
         show_ledger(read_json(run.folder, DATASET)["ledger"], run)
 
 
+QUESTION = "Is this model any good, for whom, and at which threshold?"
 run = state.current().run
-if not need_finished_run():
+if run is None or run.state != "finished":
+    open_page("Results", QUESTION)
+    need_finished_run()
     st.stop()
 evaluation = load_evaluation(str(run.folder))
 name, unit = outcome_unit(run)
@@ -95,6 +98,6 @@ if st.session_state.get("present"):
     show_limits(evaluation, present=True)
     st.button("End the presentation", on_click=present, args=(False,), key="present_off")
 else:
-    open_page(run.name, "Is this model any good, for whom, and at which threshold?")
+    open_page(run.name, QUESTION)
     show_all(run, evaluation, name, unit)
 close_page()

@@ -1,0 +1,88 @@
+"""Data sets and judged runs for the tests of pages, made in this process."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from medcore.config import RunConfig, change_config
+from medcore.data import load_sample, make_dataset
+from medcore.jobs.handlers import train
+from medcore.records import Dataset, Run, Watch
+from medcore.store import (
+    DatasetRow,
+    Workspace,
+    change_job,
+    get_run,
+    job_of_run,
+    queue_run,
+    run_key,
+    save_dataset,
+    save_settings,
+)
+
+QUICK = {"evaluate.resamples": 100, "train.epochs": 2, "model.width": 8, "model.layers": 1}
+
+
+def a_number_table(rows: int = 160) -> Dataset:
+    """Return a table whose outcome is a number with a unit."""
+    rng = np.random.default_rng(0)
+    age, site = rng.uniform(30, 80, rows), rng.choice(["north", "south"], rows)
+    stay = 2 + 0.1 * age + (site == "north") + rng.normal(0, 0.5, rows)
+    age[::9] = np.nan
+    return make_dataset(
+        pd.DataFrame({"age": age, "ward": site, "stay": stay}), "Stays", "stays.csv", "0" * 64
+    )
+
+
+def a_class_table(rows: int = 240) -> Dataset:
+    """Return a table whose outcome has three classes."""
+    rng = np.random.default_rng(1)
+    marker = rng.normal(0, 1, rows)
+    grade = np.select([marker < -0.5, marker < 0.7], ["low", "middle"], "high")
+    noise = rng.normal(0, 1, rows)
+    table = pd.DataFrame({"marker": marker + noise / 3, "noise": noise, "grade": grade})
+    return make_dataset(table, "Grades", "grades.csv", "1" * 64)
+
+
+CASES = {
+    "binary": (lambda: load_sample("heart_failure"), {"model.name": "mlp"}),
+    "folds": (
+        lambda: load_sample("wdbc"),
+        {"model.name": "logistic", "split.kind": "kfold", "split.folds": 3},
+    ),
+    "multiclass": (
+        a_class_table,
+        {"model.name": "logistic", "data.roles": {"grade": "outcome"}},
+    ),
+    "regression": (
+        a_number_table,
+        {
+            "model.name": "mlp",
+            "data.roles": {"stay": "outcome"},
+            "data.units": {"stay": "days", "age": "years"},
+        },
+    ),
+}
+
+
+def keep_case(workspace: Workspace, case: str) -> tuple[DatasetRow, RunConfig]:
+    """Save a case's data set with its settings."""
+    make, changes = CASES[case]
+    row = save_dataset(workspace, make())
+    config = change_config(RunConfig(), QUICK | changes)
+    save_settings(workspace, row.id, config)
+    return row, config
+
+
+def finish_run(workspace: Workspace, case: str) -> Run:
+    """Train and judge a case as a worker would, without the process."""
+    row, config = keep_case(workspace, case)
+    run, _ = queue_run(
+        workspace, config, row.id, f"A {case} model", run_key(row.sha256, config), again=False
+    )
+    job = job_of_run(workspace, run.id)
+    assert change_job(workspace.home, job.id, ("queued",), state="running")
+    train(workspace, job, Watch())
+    assert change_job(workspace.home, job.id, ("running",), state="finished")
+    return get_run(workspace, run.id)

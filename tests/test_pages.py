@@ -1,0 +1,240 @@
+"""Every page, opened empty, with a data set, and with a finished run of each task."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from medcore.data import load_sample
+from medcore.store import change_job, job_of_run, open_home, open_workspace, save_dataset
+from pages.parts.sections import SECTIONS
+from tests.finished_runs import CASES, finish_run, keep_case
+
+ROOT = Path(__file__).parents[1]
+PAGES = [name for entries in SECTIONS.values() for name, _, _ in entries]
+
+
+@pytest.fixture(autouse=True)
+def _server_knows_the_navigation(monkeypatch):
+    """Each run of a test takes itself for a server's first and would pass the entry file by."""
+    made = PagesManager.__init__
+
+    def make(self, *arguments, **options):
+        made(self, *arguments, **options)
+        PagesManager.uses_pages_directory = False
+
+    monkeypatch.setattr(PagesManager, "__init__", make)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A home with a finished run of each task, made once."""
+    folder = tmp_path_factory.mktemp("pages") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDCORE_HOME", str(folder))
+        workspace = open_workspace(open_home(), None)
+        runs = {case: finish_run(workspace, case) for case in CASES}
+    return folder, workspace.id, {case: (run.dataset, run.id) for case, run in runs.items()}
+
+
+@pytest.fixture
+def open_case(kept, tmp_path, monkeypatch):
+    """Open a page with a case in use, in a copy of the home."""
+    folder, token, cases = kept
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    monkeypatch.setenv("MEDCORE_HOME", str(copy))
+
+    def open_it(page: str, case: str) -> AppTest:
+        dataset, run = cases[case]
+        return open_page(page, workspace=token, dataset=dataset, run=run)
+
+    return open_it
+
+
+def open_page(page: str, **address: str) -> AppTest:
+    """Run the entry file at a page's address."""
+    st.cache_resource.clear()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+    for key, value in address.items():
+        app.query_params[key] = value
+    app.run()
+    if page != "home":
+        app.switch_page(f"pages/{page}.py").run()
+    check(app)
+    return app
+
+
+def check(app: AppTest) -> None:
+    """Hold that a page ended neither in an exception nor in the sentence that stands for one."""
+    assert not app.exception
+    assert not [e.value for e in app.error if "did not foresee" in e.value]
+
+
+def words(app: AppTest) -> str:
+    """Return everything a visitor reads on the page."""
+    kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.success)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_page_says_what_is_missing(page):
+    app = open_page(page)
+    assert app.title
+    if page not in ("home", "workspace", "data"):
+        assert app.info
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_with_a_finished_run_opens(open_case, page, case):
+    app = open_case(page, case)
+    assert app.title
+    if page in ("results", "predict"):
+        assert "Research use. Not a medical device." in words(app)
+
+
+@pytest.mark.parametrize("page", ["home", "data", "checks", "train"])
+def test_a_page_with_data_and_no_run_opens(page):
+    workspace = open_workspace(open_home(), None)
+    row, _ = keep_case(workspace, "binary")
+    app = open_page(page, workspace=workspace.id, dataset=row.id)
+    assert not app.error
+
+
+def test_home_names_each_sample_and_a_click_takes_it_into_use():
+    app = open_page("home")
+    app.button(key="sample_heart_failure").click().run()
+    check(app)
+    assert app.query_params["dataset"]
+    assert app.title[0].value == "Heart failure, 299 patients"
+
+
+def test_an_unknown_workspace_is_a_sentence_and_a_way_out():
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+    st.cache_resource.clear()
+    app.query_params["workspace"] = "f" * 32
+    app.run()
+    assert "does not exist" in app.error[0].value
+    app.button[0].click().run()
+    check(app)
+    assert not app.error
+
+
+def test_results_lead_with_the_sentence_and_three_figures(open_case):
+    app = open_case("results", "binary")
+    assert "this model finds" in words(app)
+    labels = [metric.label for metric in app.metric]
+    assert labels[:3] == ["Recall (sensitivity)", "Accuracy", "F1"]
+
+
+def test_the_threshold_moves_the_figures_and_goes_back(open_case):
+    app = open_case("results", "binary")
+    before = {metric.label: metric.value for metric in app.metric[3:]}
+    slider = app.slider[0]
+    chosen = slider.value
+    slider.set_value(1.0).run()
+    check(app)
+    after = {metric.label: metric.value for metric in app.metric[3:]}
+    assert (after["Sensitivity (recall)"], after["Specificity"]) == ("0.00", "1.00")
+    next(b for b in app.button if b.label.startswith("Back to")).click().run()
+    assert app.slider[0].value == chosen
+    assert {metric.label: metric.value for metric in app.metric[3:]} == before
+
+
+def test_at_the_frozen_threshold_the_slider_agrees_with_the_judgement(open_case):
+    app = open_case("results", "binary")
+    leading = {metric.label: metric.value for metric in app.metric[:3]}
+    moved = {metric.label: metric.value for metric in app.metric[3:]}
+    assert leading["Recall (sensitivity)"] == moved["Sensitivity (recall)"]
+
+
+def test_present_is_clean_and_ends(open_case):
+    app = open_case("results", "binary")
+    app.button(key="present_on").click().run()
+    check(app)
+    assert not app.slider
+    assert not app.sidebar.markdown
+    app.button(key="present_off").click().run()
+    assert app.slider
+
+
+def test_accepting_a_suggestion_and_undoing_it_changes_the_findings():
+    workspace = open_workspace(open_home(), None)
+    row = save_dataset(workspace, load_sample("uci_heart"))
+    app = open_page("checks", workspace=workspace.id, dataset=row.id)
+    before = words(app)
+    accept = next(b for b in app.button if (b.key or "").startswith("accept_"))
+    accept.click().run()
+    check(app)
+    assert "You agreed to" in words(app)
+    app.button(key="undo_0").click().run()
+    assert words(app) == before
+
+
+def test_a_preset_sets_what_the_form_shows(open_case):
+    app = open_case("train", "binary")
+    effort = next(group for group in app.button_group if group.label == "Effort")
+    effort.set_value("thorough").run()
+    check(app)
+    epochs = next(field for field in app.number_input if field.label == "Epochs")
+    assert epochs.value == 100
+
+
+def test_what_is_entered_on_train_is_there_when_one_comes_back(open_case):
+    app = open_case("train", "binary")
+    next(f for f in app.number_input if f.label == "Epochs").set_value(7).run()
+    app.switch_page("pages/data.py").run()
+    app.switch_page("pages/train.py").run()
+    check(app)
+    assert next(f for f in app.number_input if f.label == "Epochs").value == 7
+
+
+def test_training_the_same_again_offers_the_run_that_is_there(open_case, kept):
+    app = open_case("train", "binary")
+    app.button(key="train").click().run()
+    check(app)
+    assert "You trained this before" in words(app)
+    app.button(key="open_cached").click().run()
+    check(app)
+    assert app.title[0].value == "A binary model"
+
+
+def test_deleting_asks_once_and_names_what_goes(open_case, kept):
+    app = open_case("workspace", "binary")
+    dataset, run = kept[2]["binary"]
+    for key, named in (
+        (f"delete_{run}", "“A binary model”"),
+        (f"delete_data_{dataset}", "299 rows"),
+        ("delete_workspace", "4 data sets and 4 models"),
+    ):
+        app.button(key=key).click().run()
+        check(app)
+        question = words(app)
+        assert "gone for good" in question
+        assert named in question
+
+
+def test_a_run_that_failed_says_why_and_offers_a_way_on(open_case, kept):
+    app = open_case("train", "binary")
+    workspace = open_workspace(open_home(), kept[1])
+    job = job_of_run(workspace, kept[2]["binary"][1])
+    change_job(workspace.home, job.id, ("finished",), state="failed", error="Memory ran out.")
+    app.run()
+    check(app)
+    assert "Memory ran out." in words(app)
+    assert app.button(key="train_again")
+    app.switch_page("pages/results.py").run()
+    assert "nothing to judge" in words(app)
+
+
+def test_an_error_nobody_foresaw_is_a_sentence_and_goes_to_the_log(open_case, monkeypatch, caplog):
+    app = open_case("home", "binary")
+    monkeypatch.setattr("medcore.store.list_datasets", None)
+    app.run()
+    assert not app.exception
+    assert "did not foresee" in app.error[0].value
+    assert "TypeError" in caplog.text
