@@ -1,22 +1,19 @@
 """The app's entry: navigation, what is in use, and a frame in which nothing ends as a traceback."""
 
 import logging
-from pathlib import Path
 
 import streamlit as st
 
 from medcore.errors import MedcoreError, StoreError
 from pages.parts import state
 from pages.parts.frame import show_sidebar
-from pages.parts.sections import navigate
+from pages.parts.sections import LOGO, MARK, navigate
 
-DRAWINGS = Path(__file__).parent / "pages" / "parts"
 logger = logging.getLogger("medcore")
 
 
 def main() -> None:
     """Run the page that the visitor is on."""
-    st.set_page_config("medcore", str(DRAWINGS / "mark.svg"), layout="wide")
     presenting = st.session_state.get("present", False)
     page = navigate(presenting)
     try:
@@ -27,7 +24,7 @@ def main() -> None:
         return
     try:
         if not presenting:
-            st.logo(str(DRAWINGS / "logo.svg"), icon_image=str(DRAWINGS / "mark.svg"), size="large")
+            st.logo(LOGO, icon_image=MARK, size="large")
             show_sidebar()
         page.run()
     except MedcoreError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,6 +15,7 @@ from medcore.records import Run
 from medcore.store import (
     DatasetRow,
     Usage,
+    Workspace,
     count_runs,
     delete_dataset,
     delete_run,
@@ -132,16 +134,22 @@ def show_export() -> None:
     """Offer everything in the workspace as one file."""
     st.markdown("**Export** all data sets and models as one file.")
     st.download_button(
-        "Export", _export, "medcore_workspace.zip", "application/zip", key="export",
-        icon=":material/download:", on_click="ignore",
+        "Export",
+        partial(_export, state.current().workspace),
+        "medcore_workspace.zip",
+        "application/zip",
+        key="export",
+        icon=":material/download:",
+        on_click="ignore",
         help="Anyone who has the file can read the patients in it.",
-    )  # fmt: skip
+    )
 
 
-def _export() -> bytes:
+def _export(workspace: Workspace) -> bytes:
+    """Return the export; asked for by the browser, outside the session."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "workspace.zip"
-        return export_workspace(state.current().workspace, path).read_bytes()
+        return export_workspace(workspace, path).read_bytes()
 
 
 def show_import() -> None:

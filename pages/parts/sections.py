@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
+
+MARK, LOGO = (str(Path(__file__).parent / name) for name in ("mark.svg", "logo.svg"))
 
 SECTIONS = {
     "Start": [("home", "Home", ":material/home:")],
@@ -19,6 +23,8 @@ SECTIONS = {
 
 def navigate(hidden: bool = False) -> st.Page:
     """Show the navigation, unless it is hidden, and return the page the visitor is on."""
+    # Without an icon of its own, a browser would fetch the page's from another's server.
+    st.set_page_config("medcore", MARK, layout="wide")
     pages = {
         section: [
             st.Page(f"pages/{name}.py", title=title, icon=icon, default=name == "home")
