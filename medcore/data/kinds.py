@@ -158,15 +158,13 @@ def list_categories(values: pd.Series) -> tuple[str, ...]:
 
 
 def _infer_role(name: str, values: pd.Series, kind: Kind, taken: set) -> tuple[Role, str]:
-    unique = values.nunique()
     if name.strip().lower() == "split" and kind == "category":
         return "ignored", "Holds the division into parts."
-    if PATIENT.fullmatch(name) and "patient" not in taken and unique > 1 and kind != "date":
+    if PATIENT.fullmatch(name) and "patient" not in taken and kind != "date" and _varies(values):
         return "patient", "Named like a patient identifier."
-    all_unique = unique == len(values) and unique > 20 and not _has_fractions(values)
-    if all_unique and (IDENTIFIER.fullmatch(name) or kind == "category"):
+    if (IDENTIFIER.fullmatch(name) or kind == "category") and _all_differ(values):
         return "ignored", "A different value in every row: an identifier tells nothing."
-    if SITE.fullmatch(name) and "site" not in taken and 1 < unique <= 100:
+    if SITE.fullmatch(name) and "site" not in taken and 1 < values.nunique() <= 100:
         return "site", "Named like a hospital or site."
     if kind == "date":
         if "date" in taken:
@@ -176,9 +174,20 @@ def _infer_role(name: str, values: pd.Series, kind: Kind, taken: set) -> tuple[R
         return "ignored", "Free text."
     if kind == "number" and FOLLOW_UP.fullmatch(name):
         return "duration", "Named like a length of follow-up, which is known only afterwards."
-    if not unique:
+    if not values.notna().any():
         return "ignored", ""
     return "input", ""
+
+
+def _varies(values: pd.Series) -> bool:
+    return values.nunique() > 1
+
+
+def _all_differ(values: pd.Series) -> bool:
+    """Tell whether each row has a value of its own, and more than a handful do."""
+    if len(values) <= 20 or not values.iloc[:LOOK].is_unique or _has_fractions(values):
+        return False
+    return values.nunique() == len(values)
 
 
 def _has_fractions(values: pd.Series) -> bool:

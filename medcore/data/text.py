@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,18 +145,12 @@ def _too_long(path: Path, line: int, expected: int, found: int) -> str:
 
 def _parse(path: Path, dialect: Dialect, options: dict) -> pd.DataFrame:
     try:
-        return pd.read_csv(
-            path,
-            sep=dialect.delimiter,
-            encoding=dialect.encoding,
-            decimal=dialect.decimal,
-            **options,
-            skipinitialspace=True,
-            skip_blank_lines=True,
-            index_col=False,
-            low_memory=False,
-            compression=None,
-        )
+        # Piece by piece takes half the time and less memory, but types each piece by itself.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.DtypeWarning)
+            return _parse_text(path, dialect, options, low_memory=True)
+    except pd.errors.DtypeWarning:
+        return _parse_text(path, dialect, options, low_memory=False)
     except pd.errors.EmptyDataError:
         raise DataError(f"'{path.name}' is empty; export the table again.") from None
     except pd.errors.ParserError as error:
@@ -166,3 +161,18 @@ def _parse(path: Path, dialect: Dialect, options: dict) -> pd.DataFrame:
         raise DataError(
             f"'{path.name}' cannot be read as a table: {str(error).rstrip('.')}."
         ) from None
+
+
+def _parse_text(path: Path, dialect: Dialect, options: dict, *, low_memory: bool) -> pd.DataFrame:
+    return pd.read_csv(
+        path,
+        sep=dialect.delimiter,
+        encoding=dialect.encoding,
+        decimal=dialect.decimal,
+        **options,
+        skipinitialspace=True,
+        skip_blank_lines=True,
+        index_col=False,
+        low_memory=low_memory,
+        compression=None,
+    )

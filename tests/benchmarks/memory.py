@@ -17,7 +17,7 @@ SERVER_MB = 250
 LIMIT_MB = 1536 - SERVER_MB
 
 CHILD = """
-import resource, sys
+import pathlib, re, sys
 import numpy as np, pandas as pd
 from medcore.config import RunConfig, change_config
 from medcore.predict import predict_rows
@@ -39,7 +39,8 @@ names = ("train", "validation", "calibration", "test")
 parts = dict(zip(names, np.split(order, cuts), strict=True))
 fitted = fit_model(table, parts, config, ("no", "yes"))
 predict_rows(fitted.model, table, parts["test"])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+status = pathlib.Path("/proc/self/status").read_text()
+print(int(re.search(r"VmHWM:\\s+(\\d+)", status).group(1)) / 1024)
 """
 
 
