@@ -40,11 +40,26 @@ def write_repair(repair: Repair) -> str:
     }[repair.action]
 
 
+def write_evidence(finding: Finding) -> list[str]:
+    """Return a finding's figures, one phrase each."""
+    phrases = []
+    for name, value in finding.evidence.items():
+        if name == "share":
+            phrases.append(f"{value:.1%} of rows")
+        elif isinstance(value, float):
+            phrases.append(f"{name}: {value:,.4g}")
+        else:
+            phrases.append(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
+    return phrases
+
+
 def show_finding(finding: Finding, place: int) -> None:
     """Show one finding with its figures and, if there is one, its one-click suggestion."""
     with st.container(border=True):
         left, right = st.columns([4, 2], vertical_alignment="center")
         left.markdown(f"{SEVERITIES[finding.severity][1]} **{finding.title}**  \n{finding.detail}")
+        if finding.evidence:
+            left.caption(" · ".join(write_evidence(finding)))
         repair = finding.repair
         if repair is not None:
             words = write_repair(repair)

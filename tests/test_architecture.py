@@ -1,6 +1,7 @@
 """The structure holds: floors, light imports, sizes, and documentation that names everything."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,8 +101,11 @@ def _settings(model, prefix=""):
 
 def test_every_setting_has_a_row_in_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    missing = [name for name, _ in _settings(RunConfig) if f"`{name}`" not in readme]
-    assert not missing
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| (.+?) \|", readme, re.MULTILINE))
+    for name, field in _settings(RunConfig):
+        assert name in rows
+        if isinstance(field.default, str | int | float):
+            assert rows[name].lower() == str(field.default).lower(), name
 
 
 def test_every_setting_of_a_form_has_a_title_and_a_help_text():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import streamlit as st
 
 from medcore.errors import MedcoreError
 from medcore.jobs import list_jobs, stop_job, tend
+from medcore.store import Workspace, get_run
 from pages.parts import state
 
+UNDER_WAY = "jobs_under_way"
 RESEARCH = "Research use. Not a medical device."
 
 
@@ -62,14 +65,20 @@ def show_sidebar() -> None:
                 now.run.name,
                 ":material/monitoring:",
             )
-        _show_jobs()
+        busy = bool(list_jobs(now.workspace, active_only=True, limit=1))
+        st.fragment(_show_jobs, run_every=2 if busy else None)()
 
 
-@st.fragment(run_every=2)
 def _show_jobs() -> None:
+    """Show what is under way, and say once when something has ended."""
     workspace = state.current().workspace
     tend(workspace.home)
-    for job in list_jobs(workspace, active_only=True)[:5]:
+    jobs = list_jobs(workspace, active_only=True)
+    before = st.session_state.get(UNDER_WAY, {})
+    st.session_state[UNDER_WAY] = {job.id: job.run for job in jobs}
+    for run in {before[ended] for ended in before.keys() - st.session_state[UNDER_WAY].keys()}:
+        _tell_end(workspace, run)
+    for job in jobs[:5]:
         name = {"import": "Reading a table", "predict": "Predicting a file"}.get(
             job.kind, "Training"
         )
@@ -86,6 +95,13 @@ def _show_jobs() -> None:
             type="tertiary",
             disabled=job.state == "stopping",
         )
+
+
+def _tell_end(workspace: Workspace, run_id: str | None) -> None:
+    with contextlib.suppress(MedcoreError):
+        if run_id is not None:
+            run = get_run(workspace, run_id)
+            st.toast(f"“{run.name}” is {run.state}.", icon=":material/model_training:")
 
 
 def _stop(job_id: str) -> None:
