@@ -4,7 +4,6 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from medcore.checks import check_dataset
 from medcore.config import Repair
 from medcore.records import Finding
 from pages.parts import state
@@ -72,7 +71,7 @@ def show_finding(finding: Finding, place: int) -> None:
 open_page("Checks", "What is odd in this table, and what would you like to do about it?")
 if need_dataset():
     dataset = state.configured()
-    findings = check_dataset(dataset)
+    findings = state.findings()
     agreed = state.settings().data.repairs
     counts = {name: sum(f.severity == name for f in findings) for name in SEVERITIES}
     st.markdown(

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from medcore.checks import check_dataset
 from medcore.data import SAMPLES, estimate_memory, outcome_candidates
 from medcore.errors import MedcoreError
 from medcore.jobs import start_import
@@ -78,7 +77,7 @@ else:
     )
     show_imports()
     outcomes = dataset.with_role("outcome")
-    findings = check_dataset(dataset)
+    findings = state.findings()
     left, middle, _ = st.columns([2, 3, 3], vertical_alignment="center")
     if left.button("Train a model", type="primary", key="to_train", width="stretch"):
         state.go("train")

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from medcore.checks import check_dataset
 from medcore.config import RunConfig, change_config
 from medcore.data import configure_dataset
 from medcore.errors import MedcoreError
@@ -47,7 +46,7 @@ def choose_settings() -> RunConfig:
 
 def show_warnings() -> None:
     """Name what should be looked at before training."""
-    severe = [f for f in check_dataset(state.configured()) if f.severity == "stop"]
+    severe = [f for f in state.findings() if f.severity == "stop"]
     if severe:
         titles = "; ".join(finding.title for finding in severe[:3])
         st.warning(f"Before you train: {titles}.", icon=":material/report:")

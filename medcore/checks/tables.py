@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import Repair
-from medcore.data.kinds import FOLLOW_UP, IDENTIFIER
+from medcore.data.kinds import FOLLOW_UP, IDENTIFIER, LOOK
 from medcore.records import Column, Dataset, Finding
 
 GIVES_AWAY = 0.98
@@ -16,6 +16,8 @@ RARE = 0.2
 FEW_IN_CLASS = 20
 EVENTS_PER_COLUMN = 10
 SMALL = 100
+# Rows of either side that a column's power to separate is measured on.
+SIDE = 25_000
 
 
 def check_table(dataset: Dataset) -> Iterator[Finding]:
@@ -40,9 +42,9 @@ def check_table(dataset: Dataset) -> Iterator[Finding]:
 
 def _check_duplicates(dataset: Dataset) -> Iterator[Finding]:
     unnamed = [c.name for c in dataset.columns if c.role not in ("patient", "ignored")]
-    doubled = int(dataset.frame.duplicated(subset=unnamed).sum()) if unnamed else 0
+    doubled = count_duplicates(dataset.frame[unnamed]) if unnamed else 0
     if doubled:
-        whole = int(dataset.frame.duplicated().sum())
+        whole = count_duplicates(dataset.frame)
         yield Finding(
             "duplicates",
             "warning",
@@ -52,6 +54,17 @@ def _check_duplicates(dataset: Dataset) -> Iterator[Finding]:
             {"rows": doubled, "equal in every column": whole},
             Repair(action="drop_duplicates") if whole else None,
         )
+
+
+def count_duplicates(frame: pd.DataFrame) -> int:
+    """Return how many rows repeat an earlier one; equal hashes are compared cell by cell.
+
+    >>> count_duplicates(pd.DataFrame({"a": [1, 1, 2, None, None]}))
+    2
+    """
+    hashes = pd.util.hash_pandas_object(frame, index=False)
+    alike = frame[hashes.duplicated(keep=False).to_numpy()]
+    return int(alike.duplicated().sum())
 
 
 def _check_patients(dataset: Dataset) -> Iterator[Finding]:
@@ -90,9 +103,11 @@ def _check_follow_up(dataset: Dataset) -> Iterator[Finding]:
 def _check_identifiers(dataset: Dataset) -> Iterator[Finding]:
     for column in dataset.with_role("input"):
         values = dataset.frame[column.name]
-        if len(values) < 20 or values.nunique() < len(values) or column.kind == "date":
+        if len(values) < 20 or column.kind == "date" or not values.iloc[:LOOK].is_unique:
             continue
-        if column.kind == "category" or IDENTIFIER.fullmatch(column.name):
+        if column.kind != "category" and not IDENTIFIER.fullmatch(column.name):
+            continue
+        if values.nunique() == len(values):
             yield Finding(
                 "identifier",
                 "warning",
@@ -168,6 +183,8 @@ def _check_leaks(dataset: Dataset, known: pd.DataFrame, words: pd.Series) -> Ite
     classes = words.astype("string")
     counts = classes.value_counts()
     event = (classes == counts.index[-1]).to_numpy(bool)
+    rows = _sample_rows(event)
+    known, event = known.iloc[rows], event[rows]
     for column in dataset.with_role("input"):
         if column.kind not in ("number", "category"):
             continue
@@ -182,6 +199,17 @@ def _check_leaks(dataset: Dataset, known: pd.DataFrame, words: pd.Series) -> Ite
                 {"auroc": strength},
                 Repair(action="ignore_column", column=column.name),
             )
+
+
+def _sample_rows(event: np.ndarray) -> np.ndarray:
+    """Return positions of enough rows to tell a near-perfect separation, of both sides alike."""
+    if len(event) <= 2 * SIDE:
+        return np.arange(len(event))
+    rng = np.random.default_rng(0)
+    sides = [np.flatnonzero(event), np.flatnonzero(~event)]
+    return np.sort(
+        np.concatenate([s if len(s) <= SIDE else rng.choice(s, SIDE, replace=False) for s in sides])
+    )
 
 
 def separation(values: pd.Series, event: np.ndarray, kind: str) -> float:

@@ -104,7 +104,7 @@ def histogram(event: np.ndarray, risk: np.ndarray, bins: int = 20) -> dict[str, 
 
 def threshold_table(event: np.ndarray, risk: np.ndarray) -> dict[str, list[float | None]]:
     """Return sensitivity, specificity, ppv, npv and alarms per 100 at thresholds 0.00 to 1.00."""
-    grid = np.linspace(0, 1, 101)
+    grid = np.linspace(0, 1, 101).round(2)
     yes, no = np.sort(risk[event]), np.sort(risk[~event])
     tp, fp = len(yes) - np.searchsorted(yes, grid), len(no) - np.searchsorted(no, grid)
     fn, tn = len(yes) - tp, len(no) - fp
@@ -113,7 +113,7 @@ def threshold_table(event: np.ndarray, risk: np.ndarray) -> dict[str, list[float
         return [h / o if o else None for h, o in zip(hits.tolist(), of.tolist(), strict=True)]
 
     return {
-        "threshold": grid.round(2).tolist(),
+        "threshold": grid.tolist(),
         "sensitivity": share(tp, tp + fn),
         "specificity": share(tn, tn + fp),
         "ppv": share(tp, tp + fp),

@@ -14,7 +14,7 @@ from medcore.errors import DataError
 from medcore.evaluate.bootstrap import Measure, bootstrap_differences, bootstrap_metrics
 from medcore.evaluate.classification import class_metrics, decision_metrics, wilson
 from medcore.evaluate.curves import model_curves
-from medcore.evaluate.probability import calibration_metrics, score_metrics
+from medcore.evaluate.probability import SMALLEST, calibration_metrics, score_metrics
 from medcore.evaluate.ranking import delong, ranking_metrics
 from medcore.evaluate.regression import regression_metrics
 from medcore.evaluate.threshold import choose_threshold, deciding_rows
@@ -28,17 +28,22 @@ PROPORTIONS = {
     "precision": lambda event, alarm: (event & alarm, alarm),
     "npv": lambda event, alarm: (~event & ~alarm, ~alarm),
 }
+UNSETTLED = (
+    "the logistic fit does not settle: too few patients, one risk for all, or perfect separation"
+)
 REASONS = {
     "recall": "no patient with the outcome in this part",
     "specificity": "no patient without the outcome in this part",
     "precision": "no patient reaches the threshold",
     "npv": "every patient reaches the threshold",
+    "f1": "no patient has the outcome and none reaches the threshold",
     "auroc": "needs patients with and without the outcome",
     "auprc": "no patient with the outcome in this part",
-    "calibration_slope": "the logistic fit does not settle: too few patients or perfect separation",
+    "calibration_slope": UNSETTLED,
     "calibration_intercept": "needs patients with and without the outcome",
-    "ici": "the logistic fit does not settle: too few patients or perfect separation",
+    "ici": UNSETTLED,
     "brier_scaled": "needs patients with and without the outcome",
+    "o_e": "every predicted risk is 0",
     "balanced_accuracy": "needs patients with and without the outcome",
     "r2": "the outcome does not vary",
 }
@@ -120,7 +125,8 @@ def _check(predictions: Predictions) -> None:
 
 def _judge_rows(predictions: Predictions, name: str, config: RunConfig) -> Judged:
     frame = predictions.frame[predictions.frame["model"] == name]
-    test = frame[frame["part"] == "test"]
+    # In one order, so that the resamples do not depend on that of the rows.
+    test = frame[frame["part"] == "test"].sort_values(["row_id", "fold"], kind="stable")
     thresholds = {}
     if predictions.task == "binary":
         deciding = deciding_rows(frame)
@@ -130,7 +136,8 @@ def _judge_rows(predictions: Predictions, name: str, config: RunConfig) -> Judge
             risk = rows[f"p_{predictions.positive}"].to_numpy(np.float64)
             rule, target = config.evaluate.threshold, config.evaluate.target
             thresholds[fold] = choose_threshold(event, risk, rule, target)
-    patient = test["patient"] if test["patient"].notna().all() else test["row_id"]
+    # As in a split, a row without a patient stands alone.
+    patient = test["patient"].astype(object).where(test["patient"].notna(), test["row_id"])
     return Judged(test, predictions, thresholds, pd.factorize(patient)[0])
 
 
@@ -179,7 +186,7 @@ def _multiclass(rows: Judged, weights: np.ndarray) -> dict[str, np.ndarray]:
         with np.errstate(invalid="ignore"):
             found[name] = np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
     onehot = np.eye(len(classes))[truth]
-    likely = np.clip(probabilities[np.arange(len(truth)), truth], 1e-15, 1)
+    likely = np.clip(probabilities[np.arange(len(truth)), truth], SMALLEST, 1 - SMALLEST)
     total = weights.sum(axis=1)
     found["brier"] = weights @ ((probabilities - onehot) ** 2).sum(axis=1) / total
     found["log_loss"] = weights @ -np.log(likely) / total
@@ -200,7 +207,7 @@ def _measure_part(rows: Judged, resamples: int, rng: np.random.Generator) -> Par
     thresholds = list(rows.thresholds.values())
     return PartEvaluation(
         n=len(np.unique(rows.frame["row_id"])),
-        events=int(rows.event.sum()) if task == "binary" else None,
+        events=rows.frame.loc[rows.event, "row_id"].nunique() if task == "binary" else None,
         threshold=float(np.median(thresholds)) if thresholds else None,
         metrics=metrics,
     )
@@ -209,7 +216,12 @@ def _measure_part(rows: Judged, resamples: int, rng: np.random.Generator) -> Par
 def _with_reason(name: str, metric: Metric) -> Metric:
     if np.isfinite(metric.value):
         return metric
-    return replace(metric, reason=REASONS.get(name, "no patient of this class in this part"))
+    absent = "no patient of this class in this part"
+    if name.startswith("precision_"):
+        absent = "the model names this class for no patient"
+    elif name.startswith("auroc_"):
+        absent = "needs patients of this class and of others"
+    return replace(metric, reason=REASONS.get(name, absent))
 
 
 def _exact_intervals(rows: Judged, metrics: Mapping[str, Metric]) -> dict[str, Metric]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 BINS = 10
-SMALLEST = 1e-15
+# Where log loss would be endless; the least step of a number, as scikit-learn takes it.
+SMALLEST = float(np.finfo(np.float64).eps)
 MOST_FITTED_ROWS = 2_000
 
 
@@ -96,24 +97,30 @@ def _sigmoid(values: np.ndarray) -> np.ndarray:
 def _fit_slope(
     logit: np.ndarray, weight: np.ndarray, happened: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Newton's steps for intercept and slope of every resample; NaN where they do not settle."""
+    """Newton's steps for slope and intercept of every resample; NaN where they do not settle."""
+    # From a flat curve on standardised logits: from the risks themselves, overconfident ones
+    # would send the first step too far ever to come back.
+    middle, spread = logit.mean(), logit.std() or 1.0
+    z = (logit - middle) / spread
     count = len(weight)
-    a, b = np.zeros(count), np.ones(count)
-    for _ in range(25):
-        p = _sigmoid(a[:, None] + b[:, None] * logit)
+    a, b = np.zeros(count), np.zeros(count)
+    for _ in range(30):
+        p = _sigmoid(a[:, None] + b[:, None] * z)
         residual = happened - weight * p
         curve = weight * p * (1 - p)
-        g0, g1 = residual.sum(axis=1), residual @ logit
-        h00, h01, h11 = curve.sum(axis=1), curve @ logit, curve @ logit**2
-        with np.errstate(invalid="ignore", divide="ignore"):
-            below = h00 * h11 - h01**2
-            da, db = (h11 * g0 - h01 * g1) / below, (h00 * g1 - h01 * g0) / below
+        g0, g1 = residual.sum(axis=1), residual @ z
+        h00, h01, h11 = curve.sum(axis=1), curve @ z, curve @ z**2
+        below = h00 * h11 - h01**2
+        # One risk for all leaves nothing below the line but rounding.
+        below[below <= 1e-12 * h00 * h11] = np.nan
+        da, db = (h11 * g0 - h01 * g1) / below, (h00 * g1 - h01 * g0) / below
         a, b = a + np.clip(da, -4, 4), b + np.clip(db, -4, 4)
         if np.nanmax(np.abs(np.r_[da, db]), initial=0) < 1e-9:
             break
     unsettled = ~(np.maximum(np.abs(da), np.abs(db)) < 1e-6)
     a[unsettled], b[unsettled] = np.nan, np.nan
-    return b, a
+    slope = b / spread
+    return slope, a - slope * middle
 
 
 def _fit_intercept(logit: np.ndarray, weight: np.ndarray, happened: np.ndarray) -> np.ndarray:

@@ -38,8 +38,10 @@ def choose_threshold(event: np.ndarray, risk: np.ndarray, rule: str, target: flo
     else:
         place = int(np.argmax(sensitivity + specificity))
     lower = values[place + 1] if place + 1 < len(values) else 0.0
-    # Halfway to the next patient, so that a rounding error decides nobody's fate.
-    return float((values[place] + lower) / 2)
+    # Halfway to the next patient, so that a rounding error decides nobody's fate; unless that is
+    # the next patient.
+    middle = (values[place] + lower) / 2
+    return float(middle if middle > lower else values[place])
 
 
 def _steps(event: np.ndarray, risk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

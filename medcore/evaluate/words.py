@@ -138,19 +138,22 @@ def _of_hundred(metric: Metric) -> str:
 
 
 def _number_sentence(part: PartEvaluation, unit: str) -> str:
-    error = part.metrics["mae"]
+    error, share = part.metrics["mae"], part.metrics["r2"].value
     unit = f" {unit}" if unit else ""
+    explained = "the test patients all have the same outcome"
+    if math.isfinite(share):
+        percent = max(0, round(100 * share))
+        explained = f"the model explains {percent} % of the outcome's variation"
     return (
         f"On average a prediction is off by {error.value:.3g}{unit} "
-        f"({error.low:.3g}–{error.high:.3g}); the model explains "
-        f"{max(0, round(100 * part.metrics['r2'].value))} % of the outcome's variation."
+        f"({error.low:.3g}–{error.high:.3g}); {explained}."
     )
 
 
 def write_difference(name: str, baseline: str, metric: Metric) -> str:
     """Return in words whether the model differs from a baseline."""
     label, other = label_metric(name), MODELS.get(baseline, baseline).lower()
-    if not math.isfinite(metric.value):
+    if not (math.isfinite(metric.value) and math.isfinite(metric.low)):
         return f"{label}: no comparison with {other} is possible."
     if metric.low <= 0 <= metric.high:
         return f"{label}: not distinguishable from {other} ({_signed(metric)})."

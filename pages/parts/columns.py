@@ -25,7 +25,7 @@ BARS = 12
 
 def edit_columns(raw: Dataset, dataset: Dataset) -> None:
     """Show the columns with kind, role and unit to edit, and keep what was changed."""
-    rows = pd.DataFrame([_row(column, dataset.frame[column.name]) for column in dataset.columns])
+    rows = _describe(dataset, state.current().dataset.id, state.settings().data.model_dump_json())
     edited = st.data_editor(
         rows,
         hide_index=True,
@@ -53,6 +53,11 @@ def edit_columns(raw: Dataset, dataset: Dataset) -> None:
     )  # fmt: skip
     if not edited.equals(rows):
         _keep(raw, rows, edited)
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner="Looking at the columns …")
+def _describe(_dataset: Dataset, identity: str, settings: str) -> pd.DataFrame:  # noqa: ARG001
+    return pd.DataFrame([_row(column, _dataset.frame[column.name]) for column in _dataset.columns])
 
 
 def _row(column: Column, values: pd.Series) -> dict[str, object]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from medcore.checks import check_dataset
 from medcore.config import RunConfig, preset_config
 from medcore.data import assign_columns
 from medcore.errors import MedcoreError, StoreError
-from medcore.records import Dataset, Run
+from medcore.records import Dataset, Finding, Run
 from medcore.store import (
     DatasetRow,
     Home,
@@ -125,7 +126,7 @@ def write_address() -> None:
         st.query_params.from_dict(address())
 
 
-@st.cache_data(scope="session", max_entries=4, show_spinner="Loading the table …")
+@st.cache_resource(scope="session", max_entries=2, show_spinner="Loading the table …")
 def _load(_workspace: Workspace, identity: str) -> Dataset:
     return load_dataset(_workspace, identity)
 
@@ -159,6 +160,18 @@ def configured() -> Dataset:
     except MedcoreError as error:
         st.error(str(error), icon=":material/error:")
         return table()
+
+
+@st.cache_data(scope="session", max_entries=8, show_spinner="Checking the data …")
+def _check(_dataset: Dataset, identity: str, settings: str) -> tuple[Finding, ...]:  # noqa: ARG001
+    return tuple(check_dataset(_dataset))
+
+
+def findings() -> tuple[Finding, ...]:
+    """Return what is to be said of the data set in use; checked anew when its settings change."""
+    now = current()
+    assert now.dataset is not None
+    return _check(configured(), now.dataset.id, settings().data.model_dump_json())
 
 
 def go(page: str) -> None:
