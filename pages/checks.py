@@ -46,7 +46,7 @@ def write_evidence(finding: Finding) -> list[str]:
         if name == "share":
             phrases.append(f"{value:.1%} of rows")
         elif isinstance(value, float):
-            phrases.append(f"{name}: {value:,.4g}")
+            phrases.append(f"{name}: {value:,.6g}")
         else:
             phrases.append(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
     return phrases
@@ -63,7 +63,7 @@ def show_finding(finding: Finding, place: int) -> None:
         if repair is not None:
             words = write_repair(repair)
             right.button(
-                words[0].upper() + words[1:], key=f"accept_{place}", width="stretch",
+                words[0].upper() + words[1:], key=f"accept_{place}", width="stretch", wrap=True,
                 on_click=change_repairs, args=((*state.settings().data.repairs, repair),),
             )  # fmt: skip
 

@@ -7,6 +7,7 @@ from medcore.store import read_events, read_json
 from medcore.store.folder import DATASET
 from pages.parts import figures, state
 from pages.parts.charts import show_chart
+from pages.parts.form import batched
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.judgement import (
     load_evaluation,
@@ -30,7 +31,16 @@ def draw(evaluation: Evaluation, name: str, unit: str) -> dict[str, figures.Draw
         }
     confusion = figures.draw_confusion(model["confusion"]["labels"], model["confusion"]["counts"])
     if evaluation.task == "multiclass":
-        return {"confusion": confusion, "roc": figures.draw_by_class(model["roc_by_class"])}
+        roc, curve = figures.draw_by_class(
+            model["roc_by_class"], model["precision_recall_by_class"]
+        )
+        calibration = figures.draw_calibration(model["calibration"])
+        return {
+            "confusion": confusion,
+            "roc": roc,
+            "precision_recall": curve,
+            "calibration": calibration,
+        }
     threshold = evaluation.parts["test"].threshold
     return {
         "roc": figures.draw_roc(evaluation.curves),
@@ -41,13 +51,11 @@ def draw(evaluation: Evaluation, name: str, unit: str) -> dict[str, figures.Draw
     }
 
 
-def show_charts(drawn: dict[str, figures.Drawn]) -> None:
-    """Show charts two abreast; on a narrow screen they follow each other."""
-    pairs = list(drawn.items())
-    for start in range(0, len(pairs), 2):
-        for column, (name, (figure, table)) in zip(
-            st.columns(2), pairs[start : start + 2], strict=False
-        ):
+def show_charts(drawn: dict[str, figures.Drawn], classes: int) -> None:
+    """Show charts two abreast, with many classes one; on a narrow screen they follow each other."""
+    abreast = 2 if classes <= 4 else 1
+    for pair in batched(list(drawn.items()), abreast):
+        for column, (name, (figure, table)) in zip(st.columns(abreast), pair, strict=False):
             with column:
                 show_chart(figure, table, name)
 
@@ -68,7 +76,7 @@ def show_all(run: Run, evaluation: Evaluation, name: str, unit: str) -> None:
         )  # fmt: skip
     show_answer(evaluation, name, unit)
     show_baselines(evaluation)
-    show_charts(draw(evaluation, name, unit))
+    show_charts(draw(evaluation, name, unit), len(evaluation.classes))
     if evaluation.task == "binary":
         show_threshold(run, evaluation)
     show_metrics(evaluation)
@@ -94,7 +102,8 @@ name, unit = outcome_unit(run)
 if st.session_state.get("present"):
     st.title(run.name, anchor=False)
     show_answer(evaluation, name, unit)
-    show_charts(dict(list(draw(evaluation, name, unit).items())[:4]))
+    charts = dict(list(draw(evaluation, name, unit).items())[:4])
+    show_charts(charts, len(evaluation.classes))
     show_limits(evaluation, present=True)
     st.button("End the presentation", on_click=present, args=(False,), key="present_off")
 else:

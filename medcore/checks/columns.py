@@ -292,7 +292,7 @@ def _check_constant(column: Column, values: pd.Series) -> Iterator[Finding]:
             "near_constant",
             "hint",
             (column.name,),
-            f"{column.name} is “{counts.index[0]}” in {share:.1%} of rows",
+            f"{column.name} is “{counts.index[0]}” in {share:.2%} of rows",
             f"Only {others:,} rows differ: too few to learn from reliably.",
             {"value": str(counts.index[0]), "share": float(share), "others": others},
             repair,

@@ -7,6 +7,7 @@ from medcore.evaluate.threshold import choose_threshold, deciding_rows, operatin
 from medcore.evaluate.words import (
     explain_metric,
     label_metric,
+    label_model,
     leading_metrics,
     write_difference,
     write_headline,
@@ -20,6 +21,7 @@ __all__ = [
     "evaluation_json",
     "explain_metric",
     "label_metric",
+    "label_model",
     "leading_metrics",
     "operating_point",
     "read_evaluation",

@@ -44,11 +44,13 @@ def ranking_metrics(
 def delong(event: np.ndarray, *risks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the AUROCs of one or more models on the same rows, and their covariance matrix.
 
-    DeLong, DeLong and Clarke-Pearson 1988, by mid-ranks (Sun and Xu 2014): n log n. Needs two
-    rows of either outcome for a covariance, else it is NaN.
+    DeLong, DeLong and Clarke-Pearson 1988, by mid-ranks (Sun and Xu 2014): n log n. Needs a
+    row of either outcome, and two for a covariance, else they are NaN.
     """
     case, control = event == 1, event == 0
     m, n = int(case.sum()), int(control.sum())
+    if not m or not n:
+        return np.full(len(risks), np.nan), np.full((len(risks), len(risks)), np.nan)
     by_case, by_control = [], []
     for risk in risks:
         every = _midranks(risk)

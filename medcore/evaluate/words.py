@@ -59,6 +59,19 @@ MODELS = {
 }
 
 
+NUMBER_MODELS = {"prevalence": "Mean only", "logistic": "Linear regression"}
+
+
+def label_model(name: str, task: str = "binary") -> str:
+    """Return a model's name for people; some are called otherwise where a number is predicted.
+
+    >>> label_model("logistic"), label_model("logistic", "regression")
+    ('Logistic regression', 'Linear regression')
+    """
+    words = MODELS | NUMBER_MODELS if task == "regression" else MODELS
+    return words.get(name, name)
+
+
 def label_metric(name: str) -> str:
     """Return a metric's name for people.
 
@@ -150,9 +163,9 @@ def _number_sentence(part: PartEvaluation, unit: str) -> str:
     )
 
 
-def write_difference(name: str, baseline: str, metric: Metric) -> str:
+def write_difference(name: str, baseline: str, metric: Metric, task: str = "binary") -> str:
     """Return in words whether the model differs from a baseline."""
-    label, other = label_metric(name), MODELS.get(baseline, baseline).lower()
+    label, other = label_metric(name), label_model(baseline, task).lower()
     if not (math.isfinite(metric.value) and math.isfinite(metric.low)):
         return f"{label}: no comparison with {other} is possible."
     if metric.low <= 0 <= metric.high:

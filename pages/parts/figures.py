@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from medcore.evaluate.words import MODELS
+from medcore.evaluate import label_model
 from pages.parts.charts import BLUE, DASHES, GREYS, ORANGE, SEQUENCE, VERMILION, make_figure
 
 Drawn = tuple[go.Figure, pd.DataFrame]
@@ -29,10 +29,6 @@ def _models(curves: Mapping[str, Any], chart: str) -> list[tuple[int, str, Any]]
     ]
 
 
-def _title(name: str) -> str:
-    return MODELS.get(name, name)
-
-
 def draw_roc(curves: Mapping[str, Any]) -> Drawn:
     """Sensitivity against false alarms, for the model and its baselines."""
     figure = make_figure(
@@ -43,12 +39,12 @@ def draw_roc(curves: Mapping[str, Any]) -> Drawn:
     rows = []
     for place, name, curve in _models(curves, "roc"):
         figure.add_scatter(
-            x=curve["false_alarm"], y=curve["sensitivity"], name=_title(name), mode="lines",
+            x=curve["false_alarm"], y=curve["sensitivity"], name=label_model(name), mode="lines",
             line=_style(name, place), customdata=curve["threshold"],
             hovertemplate="sensitivity %{y:.2f}<br>false alarms %{x:.2f}<br>threshold "
-            "%{customdata:.3f}<extra>" + _title(name) + "</extra>",
+            "%{customdata:.3f}<extra>" + label_model(name) + "</extra>",
         )  # fmt: skip
-        rows.append(pd.DataFrame(curve).assign(model=_title(name)))
+        rows.append(pd.DataFrame(curve).assign(model=label_model(name)))
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="Chance", hoverinfo="skip",
                        line={"color": "#999999", "width": 1, "dash": "dash"})  # fmt: skip
     return figure, pd.concat(rows)
@@ -61,12 +57,12 @@ def draw_precision_recall(curves: Mapping[str, Any]) -> Drawn:
     rows = []
     for place, name, curve in _models(curves, "precision_recall"):
         figure.add_scatter(
-            x=curve["recall"], y=curve["precision"], name=_title(name), mode="lines",
+            x=curve["recall"], y=curve["precision"], name=label_model(name), mode="lines",
             line=_style(name, place), customdata=curve["threshold"],
             hovertemplate="precision %{y:.2f}<br>recall %{x:.2f}<br>threshold "
-            "%{customdata:.3f}<extra>" + _title(name) + "</extra>",
+            "%{customdata:.3f}<extra>" + label_model(name) + "</extra>",
         )  # fmt: skip
-        rows.append(pd.DataFrame(curve).assign(model=_title(name)))
+        rows.append(pd.DataFrame(curve).assign(model=label_model(name)))
     level = curves["model"]["precision_recall"]["prevalence"]
     figure.add_scatter(x=[0, 1], y=[level, level], mode="lines", name=f"Prevalence {level:.0%}",
                        line={"color": "#999999", "width": 1, "dash": "dash"})  # fmt: skip
@@ -137,18 +133,29 @@ def draw_confusion(labels: list[str], counts: list[list[int]]) -> Drawn:
     return figure, table
 
 
-def draw_by_class(curves: Mapping[str, Any]) -> Drawn:
-    """A ROC curve for each class against the rest."""
-    figure = make_figure("Each class against the rest (ROC)", "False alarms (1 − specificity)",
-                         "Sensitivity (recall)", height=460)  # fmt: skip
+def draw_by_class(roc: Mapping[str, Any], precision_recall: Mapping[str, Any]) -> list[Drawn]:
+    """A ROC and a precision–recall curve for each class against the rest."""
+    kinds = (
+        (roc, "Each class against the rest (ROC)", "false_alarm", "False alarms (1 − specificity)",
+         "sensitivity", "Sensitivity (recall)"),
+        (precision_recall, "Each class against the rest (precision–recall)", "recall",
+         "Recall (sensitivity)", "precision", "Precision (PPV)"),
+    )  # fmt: skip
+    return [_draw_classes(*kind) for kind in kinds]
+
+
+def _draw_classes(
+    curves: Mapping[str, Any], title: str, x: str, x_title: str, y: str, y_title: str
+) -> Drawn:
+    figure = make_figure(title, x_title, y_title, height=440 + 14 * len(curves))
     rows = []
     for place, (name, curve) in enumerate(curves.items()):
-        figure.add_scatter(x=curve["false_alarm"], y=curve["sensitivity"], name=name, mode="lines",
-                           line={"color": SEQUENCE[place % len(SEQUENCE)], "width": 2,
-                                 "dash": DASHES[place // len(SEQUENCE) % 4]})  # fmt: skip
-        rows.append(pd.DataFrame(curve).assign(**{"class": name}))
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="Chance", hoverinfo="skip",
-                       line={"color": "#999999", "width": 1, "dash": "dash"})  # fmt: skip
+        line = {"color": SEQUENCE[place % len(SEQUENCE)], "width": 2,
+                "dash": DASHES[place // len(SEQUENCE) % 4]}  # fmt: skip
+        figure.add_scatter(x=curve[x], y=curve[y], name=name, mode="lines", line=line)
+        columns = {side: curve[side] for side in (x, y, "threshold")}
+        rows.append(pd.DataFrame(columns).assign(**{"class": name}))
+    figure.update_yaxes(range=[0, 1.03])
     return figure, pd.concat(rows)
 
 
@@ -199,4 +206,4 @@ def draw_learning(events: list[Mapping[str, Any]]) -> Drawn | None:
 def _title_fit(fit: str) -> str:
     """Return a fit's name with the model's name as people write it."""
     name, *rest = fit.split(", ")
-    return ", ".join([MODELS.get(name, name), *rest])
+    return ", ".join([label_model(name), *rest])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,13 +11,13 @@ import streamlit as st
 from medcore.evaluate import (
     explain_metric,
     label_metric,
+    label_model,
     leading_metrics,
     read_evaluation,
     write_difference,
     write_headline,
     write_metric,
 )
-from medcore.evaluate.words import MODELS
 from medcore.records import Evaluation, Metric, PartEvaluation, Run
 from medcore.store import read_columns, read_json
 from medcore.store.folder import EVALUATION
@@ -97,7 +96,7 @@ def show_baselines(evaluation: Evaluation) -> None:
     names = tuple(dict.fromkeys(names))
     everyone = {"model": evaluation.parts["test"], **evaluation.baselines}
     rows = [
-        {"Model": MODELS.get(model, model)}
+        {"Model": label_model(model, evaluation.task)}
         | {
             label_metric(name): write_metric(part.metrics[name], _digits(evaluation.task))
             for name in names
@@ -113,17 +112,17 @@ def show_baselines(evaluation: Evaluation) -> None:
             for name in names
         },
     )
-    _show_differences(evaluation.curves.get("differences", {}))
+    _show_differences(evaluation)
 
 
 def _digits(task: str) -> int:
     return 3 if task == "regression" else 2
 
 
-def _show_differences(differences: Mapping[str, Mapping[str, Metric]]) -> None:
+def _show_differences(evaluation: Evaluation) -> None:
     sentences = [
-        write_difference(name, baseline, metric)
-        for baseline, metrics in differences.items()
+        write_difference(name, baseline, metric, evaluation.task)
+        for baseline, metrics in evaluation.curves.get("differences", {}).items()
         if baseline != "prevalence"
         for name, metric in metrics.items()
         if name in ("auroc", "mae")

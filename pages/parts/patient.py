@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from medcore.evaluate.words import MODELS
+from medcore.evaluate import label_model
 from medcore.jobs import ask, warm_up
 from medcore.records import Column, Run
 from medcore.store import read_columns
@@ -174,4 +174,4 @@ def _show_outside(outside: list[Mapping[str, Any]], columns: Mapping[str, Column
 
 def describe_model(run: Run) -> str:
     """Return which model answers, in words."""
-    return MODELS.get(run.config.model.name, run.config.model.name)
+    return label_model(run.config.model.name, run.summary.get("task", "binary"))
