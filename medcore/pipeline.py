@@ -22,6 +22,7 @@ from medcore.recipes import Fitted, fit_model, save_model
 from medcore.recipes.plan import BASELINES
 from medcore.records import Dataset, Evaluation, Event, Parts, Predictions, Split, Watch
 from medcore.split import make_split, split_json
+from medcore.store.files import remove_folder
 from medcore.store.folder import (
     CHECKPOINTS,
     DATASET,
@@ -78,6 +79,7 @@ def run(
     save_model(folder, fits[-1][0].model)
     write_predictions(folder, predictions)
     write_json(folder, EVALUATION, evaluation_json(evaluation))
+    remove_folder(folder / CHECKPOINTS)
     _tell(watch, "finished", "Finished", 1.0)
     return evaluation
 

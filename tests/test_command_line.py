@@ -64,6 +64,7 @@ def test_run_ends_with_the_folder_and_shows_progress_on_stderr(heart_failure_run
         "events.jsonl", "model.json",
     ):  # fmt: skip
         assert (folder / name).is_file(), name
+    assert not (folder / "checkpoints").exists()
     assert "100%" in done.stderr
 
 
