@@ -3,13 +3,21 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-from medcore.data import load_sample
-from medcore.store import change_job, job_of_run, open_home, open_workspace, save_dataset
+from medcore.data import load_sample, make_dataset
+from medcore.store import (
+    change_job,
+    job_of_run,
+    load_settings,
+    open_home,
+    open_workspace,
+    save_dataset,
+)
 from pages.parts.sections import SECTIONS
 from tests.finished_runs import CASES, finish_run, keep_case
 
@@ -191,6 +199,40 @@ def test_what_is_entered_on_train_is_there_when_one_comes_back(open_case):
     app.switch_page("pages/train.py").run()
     check(app)
     assert next(f for f in app.number_input if f.label == "Epochs").value == 7
+
+
+def keep_scores():
+    """Keep a table without an outcome, one column of which has a few whole values."""
+    workspace = open_workspace(open_home(), None)
+    table = pd.DataFrame(
+        {"dose": [0.5 * i for i in range(60)], "score": [i % 5 for i in range(60)]}
+    )
+    row = save_dataset(workspace, make_dataset(table, "Scores", "scores.csv", "2" * 64))
+    return workspace, row
+
+
+def test_the_outcome_is_chosen_on_train_and_few_whole_values_may_be_classes_or_a_number():
+    workspace, row = keep_scores()
+    app = open_page("train", workspace=workspace.id, dataset=row.id)
+    app.selectbox[0].select("score").run()
+    check(app)
+    assert "Predicts 5 classes" in words(app)
+    kept = load_settings(workspace, row.id)
+    assert kept.data.roles["score"] == "outcome"
+    choice = next(group for group in app.button_group if "whole values" in group.label)
+    choice.set_value("a number").run()
+    check(app)
+    assert "Predicts a number" in words(app)
+    assert load_settings(workspace, row.id).task == "regression"
+    app.selectbox[0].select("dose").run()
+    assert load_settings(workspace, row.id).task is None
+
+
+def test_training_without_an_outcome_is_refused_in_a_sentence():
+    workspace, row = keep_scores()
+    app = open_page("train", workspace=workspace.id, dataset=row.id)
+    app.button(key="train").click().run()
+    assert "No outcome is chosen" in app.error[0].value
 
 
 def test_training_the_same_again_offers_the_run_that_is_there(open_case, kept):

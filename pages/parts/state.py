@@ -44,10 +44,14 @@ class Current:
 
 @st.cache_resource(show_spinner=False)
 def open_store() -> Home:
-    """Open the store once per server, and let go of what nobody came back for."""
-    home = open_home()
-    expire_workspaces(home)
-    return home
+    """Open the store once per server."""
+    return open_home()
+
+
+@st.cache_resource(ttl="6h", show_spinner=False)
+def _expire() -> int:
+    """Let go, now and then, of what nobody came back for."""
+    return expire_workspaces(open_store())
 
 
 def enter() -> Current:
@@ -58,6 +62,7 @@ def enter() -> Current:
     for key in (WORKSPACE, DATASET, RUN):
         if key in st.query_params:
             st.session_state[f"in_use_{key}"] = st.query_params[key]
+    _expire()
     workspace = open_workspace(open_store(), _held(WORKSPACE))
     st.session_state[f"in_use_{WORKSPACE}"] = workspace.id
     current = Current(workspace, _dataset(workspace), _run(workspace))
