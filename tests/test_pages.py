@@ -204,8 +204,13 @@ def test_what_is_entered_on_train_is_there_when_one_comes_back(open_case):
 def keep_scores():
     """Keep a table without an outcome, one column of which has a few whole values."""
     workspace = open_workspace(open_home(), None)
+    steps = range(60)
     table = pd.DataFrame(
-        {"dose": [0.5 * i for i in range(60)], "score": [i % 5 for i in range(60)]}
+        {
+            "dose": [0.5 * i for i in steps],
+            "age": [30 + i / 3 for i in steps],
+            "score": [i % 5 for i in steps],
+        }
     )
     row = save_dataset(workspace, make_dataset(table, "Scores", "scores.csv", "2" * 64))
     return workspace, row
