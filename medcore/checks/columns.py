@@ -25,7 +25,7 @@ MANY_CATEGORIES = 100
 
 def check_columns(dataset: Dataset) -> Iterator[Finding]:
     """Yield what is to be said of each column that a model would look at, and of the outcome."""
-    for column in dataset.with_role("input", "outcome", "treatment"):
+    for column in dataset.with_role("input", "outcome", "treatment", "date"):
         values = dataset.frame[column.name]
         yield from _check_missing(column, values)
         if column.kind == "number":

@@ -49,6 +49,8 @@ def _assign(dataset: Dataset, config: RunConfig) -> Dataset:
     frame = dataset.frame.copy(deep=False)
     # One outcome at a time: naming another one frees the column that held the role.
     new_outcome = "outcome" in config.data.roles.values()
+    left_out = {r.column for r in config.data.repairs if r.action == "ignore_column"}
+    roles = {**config.data.roles, **dict.fromkeys(left_out, "ignored")}
     columns = []
     for column in dataset.columns:
         kind = config.data.kinds.get(column.name, column.kind)
@@ -60,7 +62,7 @@ def _assign(dataset: Dataset, config: RunConfig) -> Dataset:
             replace(
                 column,
                 kind=kind,
-                role=config.data.roles.get(column.name, held),
+                role=roles.get(column.name, held),
                 unit=config.data.units.get(column.name, column.unit),
                 categories=categories,
             )

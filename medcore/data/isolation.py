@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+import psutil
 
 from medcore.data.table import read_table
 from medcore.errors import DataError, MedcoreError
@@ -71,9 +72,7 @@ def _collect(folder: Path, path: Path) -> Dataset:
 
 def main(source: str, name: str, target: str) -> None:
     """What the child does: read, and leave the table and its description in `target`."""
-    limit = _limit_memory(Path(source))
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    _set_limits(Path(source))
     folder = Path(target)
     try:
         dataset = read_table(source, name=name)
@@ -94,10 +93,16 @@ def main(source: str, name: str, target: str) -> None:
     os._exit(0)
 
 
-def _limit_memory(path: Path) -> int:
-    """Return the child's address space: what is taken already, twenty times the file, and spare."""
-    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    return taken + 20 * path.stat().st_size + SPARE_BYTES
+def _set_limits(path: Path) -> None:
+    """Limit this process: what it takes already, twenty times the file, and spare; and seconds."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    most = psutil.Process().memory_info().vms + 20 * path.stat().st_size + SPARE_BYTES
+    with contextlib.suppress(ValueError, OSError):  # nor has every macOS
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
 
 
 if __name__ == "__main__":

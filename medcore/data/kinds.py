@@ -174,8 +174,6 @@ def _infer_role(name: str, values: pd.Series, kind: Kind, taken: set) -> tuple[R
         return "ignored", "Free text."
     if kind == "number" and FOLLOW_UP.fullmatch(name):
         return "duration", "Named like a length of follow-up, which is known only afterwards."
-    if not values.notna().any():
-        return "ignored", ""
     return "input", ""
 
 

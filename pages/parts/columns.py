@@ -98,6 +98,12 @@ def _keep(raw: Dataset, before: pd.DataFrame, after: pd.DataFrame) -> None:
         if row["Role"] != old["Role"]:
             role = roles.get(row["Role"], row["Role"])
             set_role(values["roles"], name, role, raw)
+            # Whoever gives a column a role takes back that it was left out.
+            values["repairs"] = [
+                repair
+                for repair in values["repairs"]
+                if (repair["action"], repair["column"]) != ("ignore_column", name)
+            ]
     try:
         changed = config.model_copy(update={"data": type(config.data)(**values)})
         state.keep_settings(changed)
