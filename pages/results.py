@@ -46,6 +46,7 @@ def draw(evaluation: Evaluation, name: str, unit: str) -> dict[str, figures.Draw
         "roc": figures.draw_roc(evaluation.curves),
         "calibration": figures.draw_calibration(model["calibration"]),
         "precision_recall": figures.draw_precision_recall(evaluation.curves),
+        "decision": figures.draw_decision(evaluation.curves),
         "risks": figures.draw_histogram(model["histogram"], evaluation.positive, threshold),
         "confusion": confusion,
     }

@@ -46,6 +46,7 @@ def a_class_table(rows: int = 240) -> Dataset:
 
 
 CASES = {
+    "rival": (lambda: load_sample("heart_failure"), {"model.name": "logistic"}),
     "binary": (lambda: load_sample("heart_failure"), {"model.name": "mlp"}),
     "folds": (
         lambda: load_sample("wdbc"),

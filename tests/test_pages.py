@@ -250,13 +250,33 @@ def test_training_the_same_again_offers_the_run_that_is_there(open_case, kept):
     assert app.title[0].value == "A binary model"
 
 
+def test_compare_tells_which_settings_differ_and_whether_the_difference_is_real(open_case):
+    app = open_case("compare", "binary")
+    tables = [frame.value for frame in app.dataframe]
+    difference = next(table for table in tables if "What it says" in table)
+    assert set(difference["What it says"]) <= {
+        "Not distinguishable", "A binary model is better", "A rival model is better",
+        "undefined for these patients",
+    } or difference["What it says"].str.contains("resamples").any()  # fmt: skip
+    assert "auroc".upper() in set(difference["Metric"])
+    settings = next(table for table in tables if "Setting" in table)
+    assert "Model" in set(settings["Setting"])
+    names = [box.value for box in app.selectbox[-2:]]
+    assert names[0] != names[1]
+
+
+def test_compare_with_one_model_asks_for_a_second(open_case):
+    app = open_case("compare", "regression")
+    assert "second model" in words(app)
+
+
 def test_deleting_asks_once_and_names_what_goes(open_case, kept):
     app = open_case("workspace", "binary")
     dataset, run = kept[2]["binary"]
     for key, named in (
         (f"delete_{run}", "“A binary model”"),
         (f"delete_data_{dataset}", "299 rows"),
-        ("delete_workspace", "4 data sets and 4 models"),
+        ("delete_workspace", "4 data sets and 5 models"),
     ):
         app.button(key=key).click().run()
         check(app)

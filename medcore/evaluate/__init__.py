@@ -1,5 +1,6 @@
 """Judgement: pure functions of predictions; it knows neither data nor models, and only NumPy."""
 
+from medcore.evaluate.compare import compare_predictions
 from medcore.evaluate.files import evaluation_json, read_evaluation
 from medcore.evaluate.judge import evaluate_predictions
 from medcore.evaluate.probability import venn_abers
@@ -16,6 +17,7 @@ from medcore.evaluate.words import (
 
 __all__ = [
     "choose_threshold",
+    "compare_predictions",
     "deciding_rows",
     "evaluate_predictions",
     "evaluation_json",

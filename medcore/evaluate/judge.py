@@ -14,6 +14,7 @@ from medcore.errors import DataError
 from medcore.evaluate.bootstrap import Measure, bootstrap_differences, bootstrap_metrics
 from medcore.evaluate.classification import class_metrics, decision_metrics, wilson
 from medcore.evaluate.curves import model_curves
+from medcore.evaluate.decision import decision_curve, plain_curve
 from medcore.evaluate.probability import SMALLEST, calibration_metrics, score_metrics
 from medcore.evaluate.ranking import delong, ranking_metrics
 from medcore.evaluate.regression import regression_metrics
@@ -89,7 +90,7 @@ def evaluate_predictions(predictions: Predictions, config: RunConfig) -> Evaluat
     """
     _check(predictions)
     names = ["model", *(n for n in predictions.frame["model"].unique() if n != "model")]
-    judged = {name: _judge_rows(predictions, name, config) for name in names}
+    judged = {name: judge_rows(predictions, name, config) for name in names}
     judged = {name: rows for name, rows in judged.items() if len(rows.frame)}
     if "model" not in judged:
         raise DataError("No test patient was predicted, so the model cannot be judged.")
@@ -98,6 +99,9 @@ def evaluate_predictions(predictions: Predictions, config: RunConfig) -> Evaluat
         for name, rows in judged.items()
     }
     curves = {name: model_curves(rows, parts[name].threshold) for name, rows in judged.items()}
+    if predictions.task == "binary":
+        for name, rows in judged.items():
+            curves[name]["decision"] = _decide(name, rows, config)
     curves["differences"] = _differences(judged, config)
     return Evaluation(
         task=predictions.task,
@@ -123,7 +127,8 @@ def _check(predictions: Predictions) -> None:
         )
 
 
-def _judge_rows(predictions: Predictions, name: str, config: RunConfig) -> Judged:
+def judge_rows(predictions: Predictions, name: str, config: RunConfig) -> Judged:
+    """Return a model's test rows with the thresholds that its validation rows decide."""
     frame = predictions.frame[predictions.frame["model"] == name]
     # In one order, so that the resamples do not depend on that of the rows.
     test = frame[frame["part"] == "test"].sort_values(["row_id", "fold"], kind="stable")
@@ -257,13 +262,21 @@ def _differences(judged: Mapping[str, Judged], config: RunConfig) -> dict[str, A
     for name, rows in judged.items():
         if name == "model" or not np.array_equal(rows.frame["row_id"], ours.frame["row_id"]):
             continue
-        measures = (_compared(ours), _compared(rows))
+        measures = (compared_measure(ours), compared_measure(rows))
         rng = generator(config.seed, "differences")
         found[name] = bootstrap_differences(measures, ours.cluster, config.evaluate.resamples, rng)
     return found
 
 
-def _compared(rows: Judged) -> Measure:
+def _decide(name: str, rows: Judged, config: RunConfig) -> dict[str, Any]:
+    if name != "model":
+        return plain_curve(rows.event, rows.risk)
+    rng = generator(config.seed, "decision")
+    return decision_curve(rows.event, rows.risk, rows.cluster, config.evaluate.resamples, rng)
+
+
+def compared_measure(rows: Judged) -> Measure:
+    """Return the function from weights to the metrics in which models are compared."""
     measure = _light_measures(rows)
     return lambda weights: {n: v for n, v in measure(weights).items() if n in COMPARED}
 

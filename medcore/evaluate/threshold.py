@@ -26,7 +26,8 @@ def choose_threshold(event: np.ndarray, risk: np.ndarray, rule: str, target: flo
     if not event.any() or event.all():
         return 0.5
     values, tp, fp = _steps(event, risk)
-    sensitivity, specificity = tp / event.sum(), 1 - fp / (~event).sum()
+    with_it, without = event.sum(), (~event).sum()
+    sensitivity, specificity = tp / with_it, (without - fp) / without
     if rule == "sensitivity":
         place = int(np.argmax(sensitivity >= target))
     elif rule == "specificity":

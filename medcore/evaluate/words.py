@@ -7,6 +7,7 @@ import math
 from medcore.records import Evaluation, Metric, PartEvaluation
 
 RARE = 0.2
+LARGER_IS_WORSE = ("brier", "log_loss", "mae", "rmse", "ece", "ici")
 LABELS = {
     "accuracy": ("Accuracy", "Of 100 patients, how many are called correctly. With a rare outcome "
                  "it is high even for a model that never alarms."),
@@ -170,7 +171,7 @@ def write_difference(name: str, baseline: str, metric: Metric, task: str = "bina
         return f"{label}: no comparison with {other} is possible."
     if metric.low <= 0 <= metric.high:
         return f"{label}: not distinguishable from {other} ({_signed(metric)})."
-    better = (metric.value > 0) != (name in ("brier", "log_loss", "mae", "rmse"))
+    better = (metric.value > 0) != (name in LARGER_IS_WORSE)
     return f"{label}: {'better' if better else 'worse'} than {other} ({_signed(metric)})."
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from medcore.evaluate import label_model
+from medcore.records import Evaluation
 from pages.parts.charts import BLUE, DASHES, GREYS, ORANGE, SEQUENCE, VERMILION, make_figure
 
 Drawn = tuple[go.Figure, pd.DataFrame]
@@ -88,6 +89,58 @@ def draw_calibration(curve: Mapping[str, Any]) -> Drawn:
     figure.update_yaxes(range=[-0.02, 1.02])
     figure.update_xaxes(range=[-0.02, 1.02])
     return figure, table
+
+
+def draw_decision(curves: Mapping[str, Any]) -> Drawn:
+    """Net benefit by threshold, for the model with its band, its baselines, all and none."""
+    figure = make_figure(
+        "Is acting on it worth it? (decision curve)", "Risk from which one would act",
+        "Net benefit, patients of 100",
+    )  # fmt: skip
+    curve = curves["model"]["decision"]
+    x = curve["threshold"]
+    for place, name, other in _models(curves, "decision"):
+        figure.add_scatter(
+            x=x, y=[100 * v for v in other["net_benefit"]], name=label_model(name), mode="lines",
+            line=_style(name, place),
+            hovertemplate="from a risk of %{x}: %{y:.1f}<extra>" + label_model(name) + "</extra>",
+        )  # fmt: skip
+    band = [100 * v for v in [*curve["high"], *reversed(curve["low"])]]
+    figure.add_scatter(x=[*x, *reversed(x)], y=band, fill="toself", line={"width": 0},
+                       fillcolor="rgba(0,114,178,0.15)", hoverinfo="skip",
+                       name="95 % band")  # fmt: skip
+    thin = {"color": "#999999", "width": 1}
+    figure.add_scatter(x=x, y=[100 * v for v in curve["treat_all"]], name="Act on everybody",
+                       mode="lines", line={**thin, "dash": "dash"})  # fmt: skip
+    figure.add_scatter(x=[0, 1], y=[0, 0], name="Act on nobody", mode="lines", line=thin)
+    top = 100 * max(*curve["high"], 0.01)
+    figure.update_yaxes(range=[-0.25 * top, 1.1 * top])
+    figure.update_xaxes(range=[0, 1])
+    return figure, pd.DataFrame(curve)
+
+
+OVERLAYS = {
+    "roc": ("Finding patients against false alarms (ROC)", "false_alarm",
+            "False alarms (1 − specificity)", "sensitivity", "Sensitivity (recall)"),
+    "decision": ("Is acting on it worth it? (decision curve)", "threshold",
+                 "Risk from which one would act", "net_benefit", "Net benefit per patient"),
+}  # fmt: skip
+
+
+def overlay(evaluations: Mapping[str, Evaluation], chart: str) -> Drawn:
+    """One chart of several models, by the runs' names."""
+    title, x, x_title, y, y_title = OVERLAYS[chart]
+    figure = make_figure(title, x_title, y_title, height=440)
+    rows = []
+    for place, (name, evaluation) in enumerate(evaluations.items()):
+        curve = evaluation.curves["model"][chart]
+        line = {"color": SEQUENCE[place % len(SEQUENCE)], "width": 2}
+        figure.add_scatter(x=curve[x], y=curve[y], name=name, mode="lines", line=line)
+        rows.append(pd.DataFrame({x: curve[x], y: curve[y], "model": name}))
+    if chart == "decision":
+        top = max(max(e.curves["model"][chart][y]) for e in evaluations.values())
+        figure.update_yaxes(range=[-0.25 * top, 1.1 * top])
+    return figure, pd.concat(rows)
 
 
 def draw_histogram(curve: Mapping[str, Any], positive: str, threshold: float | None) -> Drawn:

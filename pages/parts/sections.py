@@ -15,7 +15,10 @@ SECTIONS = {
         ("checks", "Checks", ":material/fact_check:"),
     ],
     "Model": [("train", "Train", ":material/model_training:")],
-    "Judge": [("results", "Results", ":material/monitoring:")],
+    "Judge": [
+        ("results", "Results", ":material/monitoring:"),
+        ("compare", "Compare", ":material/compare_arrows:"),
+    ],
     "Use": [("predict", "Predict", ":material/person_search:")],
     "Workspace": [("workspace", "Workspace", ":material/folder:")],
 }
