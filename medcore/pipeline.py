@@ -16,6 +16,7 @@ import pandas as pd
 from medcore.checks import check_dataset, findings_json
 from medcore.config import RunConfig
 from medcore.data import configure_dataset, dataset_json, outcome_classes
+from medcore.errors import FitError
 from medcore.evaluate import evaluate_predictions, evaluation_json
 from medcore.predict import predict_dataset
 from medcore.recipes import Fitted, fit_model, save_model
@@ -63,7 +64,12 @@ def run(
     write_json(folder, SPLIT, split_json(split))
 
     fits = list(_fit(config, ready, classes, split, watch, folder, judge_only))
-    if not fits or (watch.stopping() and not judge_only):
+    if judge_only and not fits and not watch.stopping():
+        raise FitError(
+            "Nothing was learned yet when this run was stopped, so there is nothing to judge; "
+            "train it again."
+        )
+    if not fits or watch.stopping():
         _tell(watch, "stopped", "Stopped; the best so far is kept", FITTING[1])
         return None
 
@@ -118,14 +124,17 @@ def _fit(
     low, high = FITTING
     for number, (parts, name) in enumerate(plan):
         start = low + (high - low) * number / len(plan)
-        part_watch = _part_of(watch, start, (high - low) / len(plan), judge_only)
+        part_watch = _part_of(watch, start, (high - low) / len(plan))
         checkpoints = folder / CHECKPOINTS / (name.replace("/", "_").replace(" ", "-") or "fit")
+        if judge_only and not checkpoints.is_dir():
+            continue
         fitted = fit_model(
-            dataset, parts, config, classes, watch=part_watch, folder=checkpoints, name=name
-        )
+            dataset, parts, config, classes,
+            watch=part_watch, folder=checkpoints, name=name, resume_only=judge_only,
+        )  # fmt: skip
         if fitted is not None:
             yield fitted, parts, number if number < len(folds) else -1
-        if watch.stopping() and not judge_only:
+        if watch.stopping():
             return
 
 
@@ -133,11 +142,11 @@ def _named_folds(split: Split) -> list[tuple[str, Parts]]:
     return list(zip(split.fold_names, split.folds or (), strict=True))
 
 
-def _part_of(watch: Watch, start: float, share: float, judge_only: bool) -> Watch:
+def _part_of(watch: Watch, start: float, share: float) -> Watch:
     def emit(event: Event) -> None:
         watch.emit(replace(event, fraction=start + share * event.fraction))
 
-    return Watch(emit, (lambda: True) if judge_only else watch.stopping)
+    return Watch(emit, watch.stopping)
 
 
 def _predict(fitted: Fitted, dataset: Dataset, parts: Parts, fold: int) -> pd.DataFrame | None:

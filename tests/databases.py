@@ -43,9 +43,11 @@ def postgres_server() -> Iterator[sa.URL]:
     make = [binaries / "initdb", "-D", data, "-U", "medcore", "-A", "trust", "-E", "UTF8"]
     subprocess.run([*as_user, *make, "--no-sync"], check=True, capture_output=True, cwd=folder)
     quick = ["-c", "fsync=off", "-c", "listen_addresses=", "-k", str(folder)]
+    # It outlives the home of the test that is the first to need it, and is no process of that.
+    own = {name: value for name, value in os.environ.items() if name != "MEDCORE_HOME"}
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            [*as_user, binaries / "postgres", "-D", data, *quick], stderr=log, cwd=folder
+            [*as_user, binaries / "postgres", "-D", data, *quick], stderr=log, cwd=folder, env=own
         )
     url = sa.URL.create(
         "postgresql+psycopg", "medcore", database="postgres", query={"host": str(folder)}

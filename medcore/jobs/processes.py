@@ -22,7 +22,7 @@ COMMAND = ("-m", "medcore", "work")
 # Start times of one process differ by less than this, however they are asked for.
 SAME_START = 2.0
 
-_children: dict[str, subprocess.Popen[bytes]] = {}
+_children: dict[tuple[str, int], subprocess.Popen[bytes]] = {}
 _lock = threading.Lock()
 
 
@@ -64,7 +64,7 @@ def start_worker(home: Home, job: Job) -> None:
     except OSError as error:
         raise disk_error(error, folder / LOG) from None
     with _lock:
-        _children[job.id] = process
+        _children[job.id, job.attempt] = process
 
 
 def worker_environment(home: Home) -> dict[str, str]:
@@ -73,13 +73,16 @@ def worker_environment(home: Home) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path, "MEDCORE_HOME": str(home.folder.absolute())}
 
 
-def ended_children() -> dict[str, int]:
-    """Return the exit codes of workers that this process started and that ended since, by job."""
+def ended_children() -> dict[tuple[str, int], int]:
+    """Return the exit codes of workers that this process started and that ended since.
+
+    They are keyed by job and attempt: another process may have started the job again meanwhile.
+    """
     with _lock:
-        codes = {job: process.poll() for job, process in _children.items()}
-        ended = {job: code for job, code in codes.items() if code is not None}
-        for job in ended:
-            del _children[job]
+        codes = {key: process.poll() for key, process in _children.items()}
+        ended = {key: code for key, code in codes.items() if code is not None}
+        for key in ended:
+            del _children[key]
     return ended
 
 
@@ -91,6 +94,22 @@ def end_process(pid: int, started: float) -> None:
         process = psutil.Process(pid)
         end_children(process)
         process.kill()
+
+
+def end_orphans(pid: int, started: float) -> None:
+    """Kill what a dead worker started and left behind; they are known by its session."""
+    if psutil.pid_exists(pid) and not _is_zombie(pid):
+        return
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, OSError):
+            if os.getsid(process.pid) == pid and process.create_time() > started - SAME_START:
+                process.kill()
+
+
+def _is_zombie(pid: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    return False
 
 
 def end_children(process: psutil.Process) -> None:

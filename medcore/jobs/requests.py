@@ -80,9 +80,8 @@ def start_prediction(workspace: Workspace, run_id: str, path: Path, name: str) -
 
 
 def _relative(workspace: Workspace, path: Path) -> str:
-    relative = path.absolute().relative_to(workspace.folder.absolute()).as_posix()
-    inside(workspace, relative)
-    return relative
+    path = inside(workspace, str(path.absolute()))
+    return path.relative_to(workspace.folder.resolve()).as_posix()
 
 
 def queue_position(workspace: Workspace, job: Job) -> int:

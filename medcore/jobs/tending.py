@@ -10,6 +10,7 @@ import time
 
 from medcore.errors import MedcoreError
 from medcore.jobs.processes import (
+    end_orphans,
     end_process,
     ended_children,
     is_same_process,
@@ -31,24 +32,25 @@ def tend(home: Home) -> None:
     codes = ended_children()
     for job in active_jobs(home):
         if job.state != "queued" and _is_dead(job, codes):
-            _recover(home, job, codes.get(job.id))
+            _recover(home, job, codes.get((job.id, job.attempt)))
     room = {"long": slots(), "short": slots()}
     while (job := claim_next(home, this_host(), room)) is not None:
         try:
             start_worker(home, job)
         except MedcoreError as error:
             change_job(
-                home, job.id, ("running",), attempt=job.attempt, state="failed", error=str(error)
+                home, job.id, ("running",), of_attempt=job.attempt, state="failed", error=str(error)
             )
 
 
-def _is_dead(job: Job, codes: dict[str, int]) -> bool:
+def _is_dead(job: Job, codes: dict[tuple[str, int], int]) -> bool:
     silent = time.time() - (job.heartbeat or 0.0)
     if job.host != this_host():
         return silent > STALE
     if job.pid is None or job.pid_started is None:
-        return job.id in codes or silent > START_SECONDS
+        return (job.id, job.attempt) in codes or silent > START_SECONDS
     if not is_same_process(job.pid, job.pid_started):
+        end_orphans(job.pid, job.pid_started)
         return True
     if silent > (STALE_STOPPING if job.state == "stopping" else STALE):
         end_process(job.pid, job.pid_started)
@@ -58,14 +60,14 @@ def _is_dead(job: Job, codes: dict[str, int]) -> bool:
 
 def _recover(home: Home, job: Job, code: int | None) -> None:
     if job.state == "stopping":
-        change_job(home, job.id, ("stopping",), attempt=job.attempt, state="stopped")
+        change_job(home, job.id, ("stopping",), of_attempt=job.attempt, state="stopped")
     elif job.attempt < MOST_ATTEMPTS:
         values = {"state": "queued", "pid": None, "pid_started": None, "seconds_left": None}
         message = "Interrupted; goes on from where it was"
-        change_job(home, job.id, ("running",), attempt=job.attempt, message=message, **values)
+        change_job(home, job.id, ("running",), of_attempt=job.attempt, message=message, **values)
     else:
         error = _explain(home, job, code)
-        change_job(home, job.id, ("running",), attempt=job.attempt, state="failed", error=error)
+        change_job(home, job.id, ("running",), of_attempt=job.attempt, state="failed", error=error)
 
 
 def _explain(home: Home, job: Job, code: int | None) -> str:

@@ -15,6 +15,7 @@ import queue
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
@@ -196,6 +197,13 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
         return {"answer": plain(ANSWERS[request["do"]](request))}
     except MedcoreError as error:
         return {"error": str(error)}
+    except Exception:
+        # One request must not take the others' answers with it.
+        traceback.print_exc()
+        return {
+            "error": "The prediction could not be computed, because the program met a fault of its "
+            "own; apply the model to a file instead."
+        }
 
 
 def _ping(_: Mapping[str, Any]) -> dict[str, Any]:

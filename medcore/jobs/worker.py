@@ -58,6 +58,7 @@ def work(job_id: str, handlers: Mapping[str, Handler] = HANDLERS) -> int:
     finally:
         pulse.end()
     _end(home, job, pulse.progress.values() | {"seconds_left": None} | values)
+    _clean_up(home, workspace)
     tend(home)
     return 1 if values["state"] == "failed" else 0
 
@@ -106,8 +107,14 @@ def _end(home: Home, job: Job, values: dict[str, Any]) -> None:
     if values["state"] == "finished":
         values |= {"fraction": 1.0}
     asked = values | ({} if values["state"] == "finished" else {"state": "stopped", "error": None})
-    if not change_job(home, job.id, ("running",), attempt=job.attempt, **values):
-        change_job(home, job.id, ("stopping",), attempt=job.attempt, **asked)
+    if not change_job(home, job.id, ("running",), of_attempt=job.attempt, **values):
+        change_job(home, job.id, ("stopping",), of_attempt=job.attempt, **asked)
+
+
+def _clean_up(home: Home, workspace: Workspace) -> None:
+    """Remove what was written for a workspace that was deleted meanwhile."""
+    if find_workspace(home, workspace.id) is None:
+        shutil.rmtree(workspace.folder, ignore_errors=True)
 
 
 class Pulse(threading.Thread):
@@ -149,13 +156,15 @@ class Pulse(threading.Thread):
         if now - self._beaten >= BEAT_SECONDS:
             self._beaten = now
             values = self.progress.values() | {"memory": read_memory(), "heartbeat": time.time()}
-            change_job(self.home, self.job.id, AT_WORK, attempt=self.job.attempt, **values)
+            change_job(self.home, self.job.id, AT_WORK, of_attempt=self.job.attempt, **values)
 
     def _stop_here(self) -> None:
         """End a job that did not heed the stop; what it kept on disk so far stays."""
         end_children(psutil.Process())
         stopped = {"state": "stopped"} | self.progress.values()
-        if change_job(self.home, self.job.id, ("stopping",), attempt=self.job.attempt, **stopped):
+        if change_job(
+            self.home, self.job.id, ("stopping",), of_attempt=self.job.attempt, **stopped
+        ):
             tend(self.home)
             self._exit(0)
 
@@ -163,8 +172,7 @@ class Pulse(threading.Thread):
         """Go without a trace: the job was deleted, or another worker has it."""
         print("pulse: this job is not this worker's any more", file=sys.stderr)
         end_children(psutil.Process())
-        if find_workspace(self.home, self.job.workspace) is None:
-            shutil.rmtree(self.workspace.folder, ignore_errors=True)
+        _clean_up(self.home, self.workspace)
         self._exit(3)
 
     def _exit(self, code: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from medcore.config import RunConfig
 from medcore.predict import FittedModel, Member, Reference, predict_rows
 from medcore.prepare import Preparation, fit_preparation, prepare_rows
-from medcore.recipes.plan import BASELINES, COST, Fold, Plan, make_plan
+from medcore.recipes.plan import BASELINES, COST, NETWORKS, Fold, Plan, make_plan
 from medcore.recipes.units import Unit, fit_unit
 from medcore.recipes.weights import choose_weights
 from medcore.records import Dataset, Epoch, Event, Parts, Prepared, Watch
@@ -54,6 +54,7 @@ class Work:
     watch: Watch
     title: str
     cohort: Preparation
+    resume_only: bool = False
     preparations: list[Preparation] = field(default_factory=list)
     outcomes: list[np.ndarray] = field(default_factory=list)
     units: dict[tuple[str, int], Unit] = field(default_factory=dict)
@@ -77,20 +78,24 @@ def fit_model(
     folder: Path | None = None,
     name: str = "",
     baselines: Sequence[str] = BASELINES,
+    resume_only: bool = False,
 ) -> Fitted | None:
     """Fit the configured model and the baselines on the training and validation rows of `parts`.
 
     Test rows are not looked at; calibration rows are predicted at the end, for intervals.
     `folder` keeps finished units and the running one's checkpoint, for a restart; `name` goes in
     front of the fits' names. When stopped, the best so far comes back with `stopped`, or None if
-    nothing could predict yet. Raises `FitError`.
+    nothing could predict yet. `resume_only` trains no network: it takes what `folder` has of them
+    and fits only what stands beside. Raises `FitError`.
     """
     plan = make_plan(dataset, parts, config, classes, baselines)
     learned = np.unique(np.concatenate([fold.learn for fold in plan.folds]))
-    work = Work(plan, watch, name, fit_preparation(dataset, learned, config, classes))
+    cohort = fit_preparation(dataset, learned, config, classes)
+    work = Work(plan, watch, name, cohort, resume_only)
     for place, fold in enumerate(plan.folds):
         if not work.stopped:
             _fit_fold(work, place, fold, dataset, config, classes, folder)
+    work.stopped = work.stopped or resume_only
     fitted = _assemble(work, config, tuple(classes))
     return fitted and _with_reference(fitted, dataset, parts)
 
@@ -134,7 +139,8 @@ def _fit_name(
         work.tell(f"{said}: epoch {epoch.epoch} of {epoch.epochs}", cost, epoch)
 
     work.tell(f"Fitting {said}")
-    stopping = work.watch.stopping
+    kept_only = work.resume_only and name in NETWORKS
+    stopping = (lambda: True) if kept_only else work.watch.stopping
     unit = fit_unit(
         name, place, title, learn, judge, config, folder=folder, emit=emit, stopping=stopping
     )

@@ -188,18 +188,18 @@ def change_job(
     identity: str,
     before: tuple[State, ...],
     *,
-    attempt: int | None = None,
+    of_attempt: int | None = None,
     unstarted: bool = False,
     **values: Any,
 ) -> bool:
     """Set values if the job's state is one of `before`; tell whether it was.
 
-    With `attempt` also only while the row has that number, with `unstarted` only while no worker
-    took it. A new `state` is mirrored in the row of the run that the job makes.
+    With `of_attempt` also only while the row's attempt is that one, with `unstarted` only while no
+    worker took it. A new `state` is mirrored in the row of the run that the job makes.
     """
     mine = (jobs.c.id == identity) & jobs.c.state.in_(before)
-    if attempt is not None:
-        mine &= jobs.c.attempt == attempt
+    if of_attempt is not None:
+        mine &= jobs.c.attempt == of_attempt
     if unstarted:
         mine &= jobs.c.pid.is_(None)
     if values.get("state") in ENDED:
@@ -232,8 +232,8 @@ def take_job(home: Home, identity: str, host: str, pid: int, pid_started: float)
     values = {"pid": pid, "pid_started": pid_started, "host": host, "heartbeat": time.time()}
     fresh = claim_values(host, job.attempt) | values
     claimed = change_job(
-        home, identity, ("running",), attempt=job.attempt, unstarted=True, **values
-    ) or change_job(home, identity, ("queued",), attempt=job.attempt, **fresh)
+        home, identity, ("running",), of_attempt=job.attempt, unstarted=True, **values
+    ) or change_job(home, identity, ("queued",), of_attempt=job.attempt, **fresh)
     if claimed:
         return read_job(home, identity)
     job = read_job(home, identity)
