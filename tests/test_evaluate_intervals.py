@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 from sklearn.isotonic import IsotonicRegression
@@ -29,6 +29,7 @@ def resample(measure, cluster, resamples=1000, seed=0):
 counts = st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
+@settings(deadline=None)
 @given(counts)
 def test_wilson_is_scipys_interval(pair):
     hits, of = pair
@@ -38,6 +39,7 @@ def test_wilson_is_scipys_interval(pair):
     assert 0 <= low <= hits / of <= high <= 1
 
 
+@settings(deadline=None)
 @given(counts)
 def test_wilsons_bounds_solve_its_equation(pair):
     hits, of = pair

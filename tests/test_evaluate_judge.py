@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -35,7 +35,7 @@ def scores_at(event, risk, threshold):
     alarm = risk >= threshold
     sensitivity = (event & alarm).sum() / event.sum()
     specificity = (~event & ~alarm).sum() / (~event).sum()
-    return sensitivity, specificity, sk.f1_score(event, alarm, zero_division=0)
+    return sensitivity, specificity, 2 * (event & alarm).sum() / (event.sum() + alarm.sum())
 
 
 patients = st.lists(
@@ -48,6 +48,7 @@ patients = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(patients, st.sampled_from(RULES), st.sampled_from([0.05, 0.5, 0.8, 0.9]))
 def test_each_rule_finds_what_trying_every_threshold_finds(rows, rule, target):
     event, risk = (np.array(column) for column in zip(*rows, strict=True))
@@ -72,10 +73,26 @@ def test_each_rule_finds_what_trying_every_threshold_finds(rows, rule, target):
         assert sensitivity == max(s[0] for s in enough)
 
 
+@pytest.mark.parametrize("tenths", range(1, 10))
+def test_a_target_that_is_met_exactly_is_met(tenths):
+    event, risk = np.arange(20) % 2 == 0, np.linspace(0.9, 0.1, 20)
+    for rule, place in (("sensitivity", 0), ("specificity", 1)):
+        found = choose_threshold(event, risk, rule, tenths / 10)
+        assert scores_at(event, risk, found)[place] == tenths / 10
+
+
+@pytest.mark.parametrize("risk", [0.1, 0.3, 0.5, 0.7, np.nextafter(0.7, 1), 5e-324])
+def test_patients_whose_risks_hardly_differ_are_told_apart(risk):
+    risks = np.array([risk, np.nextafter(risk, 1)])
+    found = choose_threshold(np.array([0, 1]), risks, "youden", 0.9)
+    assert risks[0] < found <= risks[1]
+
+
 def test_a_fixed_threshold_is_taken_as_it_is():
     assert choose_threshold(np.array([0, 1]), np.array([0.2, 0.3]), "fixed", 0.7) == 0.7
 
 
+@settings(deadline=None)
 @given(patients, st.floats(0, 1))
 def test_an_operating_point_counts_patients(rows, threshold):
     event, risk = (np.array(column) for column in zip(*rows, strict=True))
@@ -264,10 +281,12 @@ def test_several_classes_are_ranked_and_scored_as_scikit_learn_does():
     share, truth = given_.probabilities(), given_.frame["outcome"].to_numpy()
     onehot = truth[:, None] == np.array(given_.classes)
     areas = [sk.roc_auc_score(onehot[:, place], share[:, place]) for place in range(3)]
+    precise = [sk.average_precision_score(onehot[:, place], share[:, place]) for place in range(3)]
     expected = {
         "auroc": np.mean(areas),
+        "auprc": np.mean(precise),
         "auroc_b": areas[1],
-        "auprc_c": sk.average_precision_score(onehot[:, 2], share[:, 2]),
+        "auprc_c": precise[2],
         "log_loss": sk.log_loss(truth, share, labels=given_.classes),
         "brier": sk.brier_score_loss(truth, share, labels=given_.classes, scale_by_half=False),
     }

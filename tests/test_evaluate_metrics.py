@@ -98,6 +98,7 @@ def count_pairs(event: np.ndarray, risk: np.ndarray) -> float:
 cases = st.lists(st.tuples(st.booleans(), st.sampled_from([0, 1e-9, 0.25, 0.5, 1])), min_size=2)
 
 
+@settings(deadline=None)
 @given(cases)
 def test_auroc_is_the_share_of_pairs_in_the_right_order(rows):
     event, risk = (np.array(column) for column in zip(*rows, strict=True))
@@ -239,7 +240,7 @@ MEASURES = {
 
 
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 9999))
 def test_a_weight_of_three_is_the_same_as_three_rows(measure, seed):
     rng = np.random.default_rng(seed)
