@@ -17,8 +17,8 @@ from medcore.predict import FittedModel, add_predictions, predict_dataset
 from medcore.prepare import imputed_cells, outside_training_range
 from medcore.recipes import load_model
 from medcore.records import Column
+from medcore.store.files import replacing
 from medcore.store.folder import EVALUATION, read_columns, read_config, read_json
-from medcore.store.home import disk_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +61,8 @@ def predict_file(deployed: Deployed, source: str | Path, target: Path) -> Column
     table = add_predictions(
         read_cells(source, dataset), predicted, deployed.positive, deployed.threshold
     )
-    try:
-        table.to_csv(target, index=False)
-    except OSError as error:
-        raise disk_error(error, target) from None
+    with replacing(target) as file:
+        table.to_csv(file, index=False)
     return match
 
 

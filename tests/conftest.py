@@ -3,7 +3,11 @@
 import os
 
 import pytest
+from hypothesis import settings
 
+# Other tests may be at work beside; and what the project's check finds, it must find each time.
+settings.register_profile("medcore", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("medcore")
 pytest_plugins = ("tests.databases",)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -129,7 +129,7 @@ def processes_of(home: Home) -> list[psutil.Process]:
     return found
 
 
-def wait_until(true, seconds: float = 10.0) -> bool:
+def wait_until(true, seconds: float = 30.0) -> bool:
     """Tell whether `true()` becomes so within some seconds."""
     end = time.monotonic() + seconds
     while not true():
@@ -145,7 +145,7 @@ def no_process_left(request) -> Iterator[None]:
     name = "home" if "home" in request.fixturenames else "lite_home"
     home = request.getfixturevalue(name)
     yield
-    gone = wait_until(lambda: not processes_of(home), 5)
+    gone = wait_until(lambda: not processes_of(home), 20)
     left = processes_of(home)
     for process in left:
         process.kill()

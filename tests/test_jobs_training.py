@@ -82,6 +82,7 @@ def sample_csv() -> bytes:
     return load_sample("heart_failure").frame.to_csv(index=False).encode()
 
 
+@pytest.mark.slow
 def test_a_file_becomes_a_data_set_a_run_and_predictions(lite, monkeypatch):
     monkeypatch.setenv("MEDCORE_SLOTS", "2")
     bad = start_import(lite, upload(lite, b"\x00\x01\x02" * 99, "scan.csv"), "scan.csv")
@@ -162,8 +163,8 @@ def test_a_killed_training_goes_on_and_a_stopped_one_keeps_its_best(lite, monkey
     job = ended(lite, job_of_run(lite, stopped.id))
     assert (job.state, job.error) == ("stopped", None)
     assert get_run(lite, stopped.id).state == "stopped"
-    # Two seconds, and some for a machine that is busy with other tests.
-    assert job.ended - asked < 2 + 1.5
+    # Two seconds; the rest is for a machine busy with other tests. The training lasts for minutes.
+    assert job.ended - asked < 20
     assert any((stopped.folder / CHECKPOINTS).rglob("mlp*.running"))
     assert not (stopped.folder / EVALUATION).exists()
 
