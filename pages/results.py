@@ -9,6 +9,7 @@ from pages.parts import figures, state
 from pages.parts.charts import show_chart
 from pages.parts.form import batched
 from pages.parts.frame import close_page, need_finished_run, open_page
+from pages.parts.groups import show_groups
 from pages.parts.judgement import (
     load_evaluation,
     outcome_unit,
@@ -80,6 +81,7 @@ def show_all(run: Run, evaluation: Evaluation, name: str, unit: str) -> None:
     show_charts(draw(evaluation, name, unit), len(evaluation.classes))
     if evaluation.task == "binary":
         show_threshold(run, evaluation)
+    show_groups(run, evaluation)
     show_metrics(evaluation)
     show_limits(evaluation)
     with st.expander("How it learned"):

@@ -1,5 +1,6 @@
 """Every page, opened empty, with a data set, and with a finished run of each task."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -158,6 +159,18 @@ def test_at_the_frozen_threshold_the_slider_agrees_with_the_judgement(open_case)
     leading = {metric.label: metric.value for metric in app.metric[:3]}
     moved = {metric.label: metric.value for metric in app.metric[3:]}
     assert leading["Recall (sensitivity)"] == moved["Sensitivity (recall)"]
+
+
+@pytest.mark.parametrize(("case", "column"), [("binary", "sex"), ("regression", "age")])
+def test_results_tell_for_whom_the_model_works(open_case, case, column):
+    app = open_case("results", case)
+    box = next(box for box in app.selectbox if box.label == "Divide the test patients by")
+    box.select(column).run()
+    check(app)
+    groups = next(frame.value for frame in app.dataframe if "Group" in frame.value)
+    judged = re.search(r"Judged on ([\d,]+) test patients", words(app))
+    assert groups["Patients"].sum() == int(judged.group(1).replace(",", ""))
+    assert "Whether a model is fair" in words(app)
 
 
 def test_present_is_clean_and_ends(open_case):

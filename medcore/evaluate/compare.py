@@ -9,7 +9,7 @@ import pandas as pd
 
 from medcore.config import RunConfig, generator
 from medcore.errors import DataError
-from medcore.evaluate.bootstrap import bootstrap_differences
+from medcore.evaluate.bootstrap import Measure, bootstrap_differences
 from medcore.evaluate.classification import class_metrics, decision_metrics
 from medcore.evaluate.judge import Judged, compared_measure, judge_rows
 from medcore.evaluate.ranking import delong
@@ -41,7 +41,7 @@ def compare_predictions(
         )
     config = configs[0]
     rng = generator(config.seed, "compare")
-    measures = (_measure(ours), _measure(theirs))
+    measures = (measure_rows(ours), measure_rows(theirs))
     found = bootstrap_differences(measures, ours.cluster, config.evaluate.resamples, rng)
     return found | _exact_area(ours, theirs)
 
@@ -58,7 +58,8 @@ def _ordered(rows: Judged) -> Judged:
     return replace(rows, frame=frame, cluster=pd.factorize(patient)[0])
 
 
-def _measure(rows: Judged):
+def measure_rows(rows: Judged) -> Measure:
+    """Return the function from weights to what is compared: decisions, ranking and scores."""
     compared = compared_measure(rows)
     if rows.predictions.task == "regression":
         return compared

@@ -143,6 +143,11 @@ def table() -> Dataset:
     return _load(now.workspace, now.dataset.id)
 
 
+def table_of(identity: str) -> Dataset:
+    """Return any data set of the workspace as it was read; do not change it."""
+    return _load(current().workspace, identity)
+
+
 def settings() -> RunConfig:
     """Return the settings agreed on for the data set in use; at first, the Quick preset's."""
     now = current()

@@ -1,0 +1,133 @@
+"""For whom a model is good: the same figures for each group of patients, and against the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from medcore.config import RunConfig, generator
+from medcore.evaluate.bootstrap import Measure, bootstrap_metrics
+from medcore.evaluate.compare import measure_rows
+from medcore.evaluate.judge import Judged, judge_rows
+from medcore.evaluate.probability import score_metrics
+from medcore.records import Metric, Predictions
+
+FEWEST = 10
+MOST_GROUPS = 12
+UNKNOWN = "unknown"
+FIGURES = {
+    "binary": ("auroc", "recall", "specificity", "o_e"),
+    "multiclass": ("accuracy", "recall", "f1"),
+    "regression": ("mae", "rmse", "r2"),
+}
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """One group's figures at the frozen threshold, and their difference to everybody else's.
+
+    `few` says that there are too few patients with or without the outcome to tell anything.
+    """
+
+    name: str
+    n: int
+    events: int | None
+    few: bool
+    metrics: Mapping[str, Metric]
+    differences: Mapping[str, Metric]
+
+
+def judge_subgroups(
+    predictions: Predictions, config: RunConfig, groups: pd.Series
+) -> tuple[Subgroup, ...]:
+    """Judge the model on each group of test rows, the largest first, at most twelve.
+
+    `groups`: a name for each row id (index); rows without one are the group "unknown". Intervals
+    are bootstrapped, patients drawn whole; group and rest come from the same draw.
+    """
+    rows = judge_rows(predictions, "model", config)
+    labels = groups.astype("string").reindex(rows.frame["row_id"]).fillna(UNKNOWN).to_numpy(object)
+    names = pd.Series(labels).value_counts().index[:MOST_GROUPS]
+    return tuple(_judge_group(str(name), labels == name, rows, config) for name in names)
+
+
+def _judge_group(name: str, inside: np.ndarray, rows: Judged, config: RunConfig) -> Subgroup:
+    own = _part(rows, inside)
+    binary = rows.predictions.task == "binary"
+    events = int(own.event.sum()) if binary else None
+    patients = len(np.unique(own.cluster))
+    few = min(events, len(own.frame) - events) < FEWEST if binary else patients < FEWEST
+    figures = FIGURES[rows.predictions.task]
+    rng = generator(config.seed, "subgroup", name)
+    measure = _measure_both(rows, inside, figures)
+    found = bootstrap_metrics(measure, rows.cluster, config.evaluate.resamples, rng)
+    return Subgroup(
+        name,
+        patients,
+        events,
+        few,
+        {figure: replace(found[figure], n=patients) for figure in figures},
+        {figure: found[f"{figure} less rest"] for figure in figures},
+    )
+
+
+def _part(rows: Judged, inside: np.ndarray) -> Judged:
+    return replace(rows, frame=rows.frame[inside], cluster=rows.cluster[inside])
+
+
+def _measure_both(rows: Judged, inside: np.ndarray, figures: tuple[str, ...]) -> Measure:
+    """Return the function from weights of all rows to the group's figures and differences."""
+    own = _measure_figures(_part(rows, inside))
+    rest = None if inside.all() else _measure_figures(_part(rows, ~inside))
+
+    @np.errstate(divide="ignore", invalid="ignore")  # a resample may miss a small group whole
+    def measure(weights: np.ndarray) -> dict[str, np.ndarray]:
+        ours = own(weights[:, inside])
+        values = {figure: ours[figure] for figure in figures}
+        if rest is None:
+            return values | {f"{figure} less rest": ours[figure] * np.nan for figure in figures}
+        others = rest(weights[:, ~inside])
+        return values | {f"{figure} less rest": ours[figure] - others[figure] for figure in figures}
+
+    return measure
+
+
+def _measure_figures(rows: Judged) -> Measure:
+    measure = measure_rows(rows)
+    if rows.predictions.task != "binary":
+        return measure
+    event, risk = rows.event.astype(np.float64), rows.risk
+    return lambda weights: {
+        **measure(weights),
+        "o_e": score_metrics(event, risk, weights)["o_e"],
+    }
+
+
+def band_numbers(values: pd.Series, name: str) -> pd.Series:
+    """Return number values as words for groups: ages in bands of twenty years, else thirds.
+
+    >>> band_numbers(pd.Series([34.0, 71.0, None]), "age").tolist()
+    ['20–39', '60–79', None]
+    """
+    known = values.dropna()
+    if known.nunique() <= 5:
+        words = [None if pd.isna(value) else f"{value:g}" for value in values]
+        return pd.Series(words, index=values.index, dtype=object)
+    if name.strip().lower() in ("age", "age_years", "alter") and known.between(0, 130).all():
+        edges = np.arange(0, 141, 20)
+        labels = [f"{low}–{low + 19}" for low in edges[:-1]]
+    else:
+        edges = np.unique(np.quantile(known, [0, 1 / 3, 2 / 3, 1]))
+        labels = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
+        edges = edges.copy()
+        edges[-1] = np.nextafter(edges[-1], np.inf)
+    place = np.searchsorted(edges, values.to_numpy(np.float64), side="right") - 1
+    return pd.Series(
+        [None if pd.isna(v) else labels[p] for v, p in zip(values, place, strict=True)],
+        index=values.index,
+        dtype=object,
+    )
