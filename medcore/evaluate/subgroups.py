@@ -110,8 +110,11 @@ def _measure_figures(rows: Judged) -> Measure:
 def band_numbers(values: pd.Series, name: str) -> pd.Series:
     """Return number values as words for groups: ages in bands of twenty years, else thirds.
 
-    >>> band_numbers(pd.Series([34.0, 71.0, None]), "age").tolist()
-    ['20–39', '60–79', None]
+    A column of at most five different values keeps them.
+
+    >>> ages = pd.Series([34.0, 71.0, None, 19, 35, 58, 80])
+    >>> band_numbers(ages, "age").tolist()
+    ['20–39', '60–79', None, '0–19', '20–39', '40–59', '80–99']
     """
     known = values.dropna()
     if known.nunique() <= 5:
