@@ -18,7 +18,8 @@ from medcore.config import RunConfig
 from medcore.data import configure_dataset, dataset_json, outcome_classes
 from medcore.errors import FitError
 from medcore.evaluate import evaluate_predictions, evaluation_json
-from medcore.predict import predict_dataset
+from medcore.evaluate.pooling import DRAW
+from medcore.predict import predict_dataset, predict_rows, split_draws, without_recalibration
 from medcore.recipes import Fitted, fit_model, save_model
 from medcore.recipes.plan import BASELINES
 from medcore.records import Dataset, Evaluation, Event, Parts, Predictions, Split, Watch
@@ -156,8 +157,11 @@ def _predict(fitted: Fitted, dataset: Dataset, parts: Parts, fold: int) -> pd.Da
     part_of = {int(row): part for part, rows in parts.items() for row in rows}
     held_fold = np.full(len(fitted.row_id), fold) if fold >= 0 else fitted.fold
     frames = []
-    baselines = {name: fitted.baselines[name] for name in BASELINES if name in fitted.baselines}
-    for name, model in {"model": fitted.model, **baselines}.items():
+    models = {"model": fitted.model}
+    if "uncalibrated" in fitted.held_out:
+        models["uncalibrated"] = without_recalibration(fitted.model)
+    models |= {name: fitted.baselines[name] for name in BASELINES if name in fitted.baselines}
+    for name, model in models.items():
         held = _values(fitted.model.classes, fitted.held_out[name])
         held |= {"row_id": fitted.row_id, "fold": held_fold, "model": name}
         frames.append(pd.DataFrame(held))
@@ -166,6 +170,12 @@ def _predict(fitted: Fitted, dataset: Dataset, parts: Parts, fold: int) -> pd.Da
         said = predict_dataset(model, dataset, rows)
         new = _values(model.classes, said.value, said.low, said.high)
         frames.append(pd.DataFrame({**new, "row_id": rows, "fold": fold, "model": name}))
+    for draw, model in split_draws(fitted.model).items():
+        rows = parts["test"]
+        new = _values(model.classes, predict_rows(model, dataset, rows))
+        frames.append(
+            pd.DataFrame({**new, "row_id": rows, "fold": fold, "model": f"{DRAW}{draw + 1}"})
+        )
     frame = pd.concat(frames, ignore_index=True)
     frame["part"] = frame["row_id"].map(part_of)
     return _describe(frame, dataset)

@@ -7,7 +7,7 @@ patient's answer is the same to the last bit alone or in a batch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 
 from medcore.config import Task
 from medcore.prepare import Preparation, prepare_rows
-from medcore.records import Dataset, Prepared
+from medcore.records import Block, Dataset, Prepared
 
 COVERAGE = 0.9
 
@@ -25,13 +25,15 @@ class Member:
     """One fitted part of a model.
 
     `fitted` is a `TrainedNetwork` or a `PlainModel`; `preparation` is the place of the one it was
-    fitted with; the `weight`s of a model's members sum to 1.
+    fitted with; the `weight`s of a model's members sum to 1. `recalibration` puts its risks right
+    (see `medcore.models.recalibration`); None where they are taken as they are.
     """
 
     name: str
     preparation: int
     weight: float
     fitted: Any
+    recalibration: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,24 @@ class FittedModel:
         return total
 
 
+def split_draws(model: FittedModel) -> dict[int, FittedModel]:
+    """Return the model of each imputation by its number; empty unless there are several."""
+    draws = sorted({p.draw for p in model.preparations if p.draw is not None})
+    if len(draws) < 2:
+        return {}
+    return {
+        draw: replace(
+            model,
+            members=tuple(
+                replace(member, weight=member.weight * len(draws))
+                for member in model.members
+                if model.preparations[member.preparation].draw == draw
+            ),
+        )
+        for draw in draws
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class Predicted:
     """What a model says of rows, in their order.
@@ -92,11 +112,29 @@ def predict_rows(
     """Return float64 probabilities (rows, classes), or values (rows,), of all or the named rows."""
     total: Any = 0.0
     for place, preparation in enumerate(model.preparations):
+        if all(member.preparation != place for member in model.members):
+            continue
         prepared = prepare_rows(preparation, dataset, row_ids)
         for member in model.members:
             if member.preparation == place:
-                total = total + member.weight * predict_member(member.fitted, prepared)
+                said = predict_member(member.fitted, prepared)
+                total = total + member.weight * recalibrate(said, member.recalibration)
     return total
+
+
+def recalibrate(said: np.ndarray, recalibration: Mapping[str, Any] | None) -> np.ndarray:
+    """Return a member's answer put right, or as it is."""
+    if recalibration is None:
+        return said
+    from medcore.models.recalibration import apply_recalibration
+
+    return apply_recalibration(recalibration, said)
+
+
+def without_recalibration(model: FittedModel) -> FittedModel:
+    """Return the model as it was before its risks were put right."""
+    members = tuple(replace(member, recalibration=None) for member in model.members)
+    return replace(model, members=members)
 
 
 def predict_dataset(
@@ -120,8 +158,16 @@ def predict_member(fitted: Any, prepared: Prepared) -> np.ndarray:
     from medcore.train import predict_network
 
     if isinstance(fitted, PlainModel):
-        return predict_plain(fitted, prepared.blocks["table"].values)
+        block = prepared.blocks["table"]
+        return predict_plain(
+            fitted, with_gaps(block) if fitted.spec.get("native") else block.values
+        )
     return predict_network(fitted, prepared)
+
+
+def with_gaps(block: Block) -> np.ndarray:
+    """Return a block's values with NaN where a value was missing."""
+    return block.values if block.gaps is None else np.where(block.gaps, np.nan, block.values)
 
 
 def predict_interval(model: FittedModel, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

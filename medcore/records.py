@@ -120,7 +120,8 @@ class Block:
     feature's name and the column it came from; `numeric` are the positions of scaled numbers
     (they take number embeddings), the rest are 0/1 (one-hot places and missing indicators).
     `bins` holds, for each numeric position, its piecewise-linear edges.
-    `present` is False where a whole modality is missing.
+    `present` is False where a whole modality is missing. `gaps` (rows, features), where kept, says
+    which values only stand in for missing numbers, for models that take gaps as they are.
     """
 
     kind: Literal["table", "text", "image", "audio", "series"]
@@ -130,6 +131,13 @@ class Block:
     present: np.ndarray
     numeric: tuple[int, ...] = ()
     bins: tuple[np.ndarray, ...] = ()
+    gaps: np.ndarray | None = None
+
+    def take(self, positions: np.ndarray) -> Block:
+        """Return the rows at `positions` (int array into this record)."""
+        gaps = None if self.gaps is None else self.gaps[positions]
+        values, present = self.values[positions], self.present[positions]
+        return replace(self, values=values, present=present, gaps=gaps)
 
 
 @dataclass(frozen=True)
@@ -150,10 +158,7 @@ class Prepared:
 
     def take(self, positions: np.ndarray) -> Prepared:
         """Return the rows at `positions` (int array into this record)."""
-        blocks = {
-            key: replace(block, values=block.values[positions], present=block.present[positions])
-            for key, block in self.blocks.items()
-        }
+        blocks = {key: block.take(positions) for key, block in self.blocks.items()}
         return replace(
             self,
             blocks=blocks,
@@ -226,7 +231,7 @@ class Metric:
     low: float
     high: float
     n: int
-    method: Literal["bootstrap", "delong", "wilson", "crossfit", "none"]
+    method: Literal["bootstrap", "delong", "wilson", "rubin", "crossfit", "none"]
     reason: str | None = None
 
 

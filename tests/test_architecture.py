@@ -12,7 +12,7 @@ from medcore.config import RunConfig
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {
-    "errors": 0, "config": 0, "records": 0,
+    "errors": 0, "config": 0, "records": 0, "strategies": 0,
     "data": 1, "store": 1,
     "split": 2, "evaluate": 2, "checks": 2.5,
     "models": 3,

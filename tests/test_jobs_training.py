@@ -42,8 +42,8 @@ from tests.databases import wait_until
 # A real worker, but one that keeps a checkpoint more often than every two seconds.
 OFTEN = (
     "-c",
-    "import sys; from medcore.train import loop; from medcore.jobs.worker import work; "
-    "loop.CHECKPOINT_SECONDS = 0.2; sys.exit(work(sys.argv[1]))",
+    "import sys; from medcore.train import pause; from medcore.jobs.worker import work; "
+    "pause.CHECKPOINT_SECONDS = 0.2; sys.exit(work(sys.argv[1]))",
 )
 pytestmark = pytest.mark.usefixtures("no_process_left")
 LONG = 120.0

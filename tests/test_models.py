@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcore.config import ModelConfig, RunConfig
+from medcore.config import ModelConfig
 from medcore.models import (
     build_baseline,
     build_from_spec,
@@ -152,7 +152,7 @@ def test_dropout_drops_its_share_keeps_the_mean_and_rests_in_prediction():
 def test_every_baseline_answers_in_the_order_of_the_classes(name, task):
     rows = prepared_rows(120, task=task)
     values = rows.blocks["table"].values
-    model = fit_baseline(name, task, RunConfig(), values, rows.outcome, seed=1)
+    model = fit_baseline(name, task, values, rows.outcome, seed=1)
     answer = predict_baseline(model, values[:7], task, len(rows.classes))
     assert answer.dtype == np.float64
     if task == "regression":
@@ -168,7 +168,7 @@ def test_a_baseline_gives_the_same_numbers_for_the_same_seed(name):
     values = rows.blocks["table"].values
     answers = [
         predict_baseline(
-            fit_baseline(name, "binary", RunConfig(), values, rows.outcome, seed=3),
+            fit_baseline(name, "binary", values, rows.outcome, seed=3),
             values,
             "binary",
             2,
@@ -180,7 +180,7 @@ def test_a_baseline_gives_the_same_numbers_for_the_same_seed(name):
 
 def test_prevalence_says_the_shares_whatever_the_inputs():
     outcome = np.array([0, 2, 2, 2])
-    model = fit_baseline("prevalence", "multiclass", RunConfig(), np.ones((4, 1)), outcome, 0)
+    model = fit_baseline("prevalence", "multiclass", np.ones((4, 1)), outcome, 0)
     answer = predict_baseline(model, np.zeros((2, 1)), "multiclass", 3)
     np.testing.assert_allclose(answer, [[0.25, 0, 0.75]] * 2)
     assert model.predict(np.zeros((1, 1))).tolist() == [2]
@@ -189,7 +189,7 @@ def test_prevalence_says_the_shares_whatever_the_inputs():
 def test_a_class_absent_from_training_gets_the_probability_zero():
     rows = prepared_rows(100)
     values = rows.blocks["table"].values
-    model = fit_baseline("logistic", "multiclass", RunConfig(), values, rows.outcome * 2, 0)
+    model = fit_baseline("logistic", "multiclass", values, rows.outcome * 2, 0)
     answer = predict_baseline(model, values, "multiclass", 4)
     assert answer.shape == (100, 4)
     assert (answer[:, [1, 3]] == 0).all() and (answer[:, [0, 2]] > 0).all()
@@ -197,8 +197,7 @@ def test_a_class_absent_from_training_gets_the_probability_zero():
 
 def test_forests_shrink_as_rows_grow():
     sizes = [
-        build_baseline("random_forest", "binary", RunConfig(), rows, 0)
-        for rows in (500, 20_000, 1_000_000)
+        build_baseline("random_forest", "binary", rows, 0) for rows in (500, 20_000, 1_000_000)
     ]
     assert [forest.n_estimators for forest in sizes] == [200, 200, 100]
     assert [forest.min_samples_leaf for forest in sizes] == [2, 4, 200]

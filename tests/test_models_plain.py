@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from medcore.config import RunConfig
 from medcore.models import fit_baseline, predict_baseline
 from medcore.models.plain import freeze_baseline, predict_plain
 
@@ -27,7 +26,7 @@ def some_rows(task, rows=300, seed=0):
 @pytest.mark.parametrize("name", NAMES)
 def test_arrays_answer_as_the_estimator_does(name, task):
     values, outcome = some_rows(task)
-    estimator = fit_baseline(name, task, RunConfig(), values, outcome, 0)
+    estimator = fit_baseline(name, task, values, outcome, 0)
     plain = freeze_baseline(estimator, task, TASKS[task])
     new, _ = some_rows(task, rows=200, seed=1)
     expected = predict_baseline(estimator, new, task, TASKS[task])
@@ -37,7 +36,7 @@ def test_arrays_answer_as_the_estimator_does(name, task):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_patients_answer_does_not_depend_on_who_else_is_asked_about(name):
     values, outcome = some_rows("multiclass")
-    estimator = fit_baseline(name, "multiclass", RunConfig(), values, outcome, 0)
+    estimator = fit_baseline(name, "multiclass", values, outcome, 0)
     plain = freeze_baseline(estimator, "multiclass", 4)
     together = predict_plain(plain, values)
     for row in (0, 7, 299):
@@ -50,7 +49,7 @@ def test_a_patients_answer_does_not_depend_on_who_else_is_asked_about(name):
 def test_a_class_without_training_rows_gets_probability_zero(name):
     values, outcome = some_rows("multiclass")
     seen = outcome != 2
-    estimator = fit_baseline(name, "multiclass", RunConfig(), values[seen], outcome[seen], 0)
+    estimator = fit_baseline(name, "multiclass", values[seen], outcome[seen], 0)
     found = predict_plain(freeze_baseline(estimator, "multiclass", 4), values)
     assert (found[:, 2] == 0).all()
     np.testing.assert_allclose(found.sum(axis=1), 1)
@@ -66,7 +65,7 @@ def test_values_on_a_cut_go_the_way_they_went_in_training(steps):
     high = np.nextafter(low, np.float32(2000))
     values = np.array([[low], [high]] * 50, dtype=np.float32)
     outcome = np.array([0, 1] * 50)
-    estimator = fit_baseline("random_forest", "binary", RunConfig(), values, outcome, 0)
+    estimator = fit_baseline("random_forest", "binary", values, outcome, 0)
     plain = freeze_baseline(estimator, "binary", 2)
     np.testing.assert_allclose(
         predict_plain(plain, values), estimator.predict_proba(values), atol=1e-6
@@ -75,7 +74,7 @@ def test_values_on_a_cut_go_the_way_they_went_in_training(steps):
 
 def test_large_margins_do_not_overflow():
     values, outcome = some_rows("binary")
-    estimator = fit_baseline("logistic", "binary", RunConfig(), values, outcome, 0)
+    estimator = fit_baseline("logistic", "binary", values, outcome, 0)
     plain = freeze_baseline(estimator, "binary", 2)
     found = predict_plain(plain, np.array([[1e30] * 6, [-1e30] * 6], dtype=np.float32))
     assert np.isfinite(found).all()

@@ -19,8 +19,8 @@ class Killed(Exception):
 @pytest.fixture
 def each_step(monkeypatch):
     """Look up, and write a checkpoint, at every step instead of now and then."""
-    monkeypatch.setattr("medcore.train.loop.PAUSE_SECONDS", 0)
-    monkeypatch.setattr("medcore.train.loop.CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr("medcore.train.pause.PAUSE_SECONDS", 0)
+    monkeypatch.setattr("medcore.train.pause.CHECKPOINT_SECONDS", 0)
 
 
 def asked(times):
@@ -159,7 +159,7 @@ def test_checkpoints_are_written_now_and_then_and_at_the_end(monkeypatch):
     )  # fmt: skip
     next(training)
     assert checkpoint.writes == 0
-    monkeypatch.setattr("medcore.train.loop.time.perf_counter", lambda: 1e12)
+    monkeypatch.setattr("medcore.train.pause.time.perf_counter", lambda: 1e12)
     next(training)
     assert checkpoint.writes == 1
     finish(training)

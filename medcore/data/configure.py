@@ -15,6 +15,7 @@ from medcore.data.kinds import list_categories
 from medcore.data.repair import apply_repairs, convert_kind
 from medcore.errors import ConfigError, DataError
 from medcore.records import Column, Dataset, LedgerEntry
+from medcore.strategies import check_strategies
 
 FEW_VALUES = 10
 MOST_CLASSES = 100
@@ -92,6 +93,7 @@ def configure_dataset(dataset: Dataset, config: RunConfig) -> Dataset:
     dataset = _set_aside(dataset, outcome)
     dataset = _leave_out_empty(dataset)
     task = infer_task(dataset, config)
+    check_strategies(config, task)
     if task == "regression":
         return _check_numbers(dataset, outcome)
     words = _class_words(dataset.frame[outcome.name])

@@ -25,7 +25,7 @@ def bootstrap_metrics(
     """
     rows = len(cluster)
     value = {name: float(v[0]) for name, v in measure(np.ones((1, rows))).items()}
-    drawn = _resample(measure, cluster, resamples, rng)
+    drawn = resample_measure(measure, cluster, resamples, rng)
     return {name: _interval(value[name], drawn[name], rows) for name in value}
 
 
@@ -42,9 +42,10 @@ def bootstrap_differences(
     return bootstrap_metrics(measure, cluster, resamples, rng)
 
 
-def _resample(
+def resample_measure(
     measure: Measure, cluster: np.ndarray, resamples: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
+    """Return every metric in every resample, (resamples,), whole clusters drawn together."""
     _, codes = np.unique(cluster, return_inverse=True)
     clusters = int(codes.max()) + 1
     single = clusters == len(codes)

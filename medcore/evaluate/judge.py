@@ -15,8 +15,10 @@ from medcore.evaluate.bootstrap import Measure, bootstrap_differences, bootstrap
 from medcore.evaluate.classification import class_metrics, decision_metrics, wilson
 from medcore.evaluate.curves import model_curves
 from medcore.evaluate.decision import decision_curve, plain_curve
+from medcore.evaluate.pooling import draw_names, pool_imputations
 from medcore.evaluate.probability import SMALLEST, calibration_metrics, score_metrics
 from medcore.evaluate.ranking import delong, ranking_metrics
+from medcore.evaluate.recalibrated import UNCALIBRATED, recalibration_effect
 from medcore.evaluate.regression import regression_metrics
 from medcore.evaluate.threshold import choose_threshold, deciding_rows
 from medcore.records import Evaluation, Metric, PartEvaluation, Predictions
@@ -89,7 +91,10 @@ def evaluate_predictions(predictions: Predictions, config: RunConfig) -> Evaluat
     there is no test row.
     """
     _check(predictions)
-    names = ["model", *(n for n in predictions.frame["model"].unique() if n != "model")]
+    others = predictions.frame["model"].unique()
+    draws = draw_names(predictions.frame)
+    apart = ("model", UNCALIBRATED, *draws)
+    names = ["model", *(name for name in others if name not in apart)]
     judged = {name: judge_rows(predictions, name, config) for name in names}
     judged = {name: rows for name, rows in judged.items() if len(rows.frame)}
     if "model" not in judged:
@@ -103,6 +108,12 @@ def evaluate_predictions(predictions: Predictions, config: RunConfig) -> Evaluat
         for name, rows in judged.items():
             curves[name]["decision"] = _decide(name, rows, config)
     curves["differences"] = _differences(judged, config)
+    if UNCALIBRATED in others:
+        before = judge_rows(predictions, UNCALIBRATED, config)
+        curves["recalibration"] = recalibration_effect(before, judged["model"], config)
+    if draws:
+        measures = [_measures(_test_rows(predictions, name, judged["model"])) for name in draws]
+        curves["imputations"] = pool_imputations(measures, judged["model"].cluster, config)
     return Evaluation(
         task=predictions.task,
         positive=predictions.positive,
@@ -144,6 +155,13 @@ def judge_rows(predictions: Predictions, name: str, config: RunConfig) -> Judged
     # As in a split, a row without a patient stands alone.
     patient = test["patient"].astype(object).where(test["patient"].notna(), test["row_id"])
     return Judged(test, predictions, thresholds, pd.factorize(patient)[0])
+
+
+def _test_rows(predictions: Predictions, name: str, like: Judged) -> Judged:
+    """Return the test rows of another prediction, judged at the thresholds of `like`."""
+    frame = predictions.frame[predictions.frame["model"] == name]
+    test = frame[frame["part"] == "test"].sort_values(["row_id", "fold"], kind="stable")
+    return replace(like, frame=test)
 
 
 def _measures(rows: Judged) -> Measure:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from medcore.config import RunConfig, Task
+from medcore.config import Task
 
 
 class Prevalence:
@@ -42,13 +42,7 @@ class Prevalence:
         return np.full(len(values), self.classes_[np.argmax(self.shares_)])
 
 
-def build_baseline(
-    name: str,
-    task: Task,
-    config: RunConfig,  # noqa: ARG001
-    rows: int,
-    seed: int,
-) -> Any:
+def build_baseline(name: str, task: Task, rows: int, seed: int) -> Any:
     """Return an unfitted estimator with scikit-learn's `fit` and `predict_proba` or `predict`.
 
     `rows` is the number of training rows, which bounds the size of forests.
@@ -57,11 +51,20 @@ def build_baseline(
 
 
 def fit_baseline(
-    name: str, task: Task, config: RunConfig, values: np.ndarray, outcome: np.ndarray, seed: int
+    name: str,
+    task: Task,
+    values: np.ndarray,
+    outcome: np.ndarray,
+    seed: int,
+    weights: np.ndarray | None = None,
 ) -> Any:
-    """Return a baseline fitted on prepared float32 `values` (rows, features)."""
-    estimator = build_baseline(name, task, config, len(values), seed)
-    estimator.fit(np.ascontiguousarray(values, dtype=np.float32), outcome)
+    """Return a baseline fitted on prepared float32 `values` (rows, features).
+
+    `weights` (rows,) say how much each row counts; all alike by default.
+    """
+    estimator = build_baseline(name, task, len(values), seed)
+    rows = np.ascontiguousarray(values, dtype=np.float32)
+    estimator.fit(rows, outcome, **({} if weights is None else {"sample_weight": weights}))
     if hasattr(estimator, "n_jobs"):
         # Threads add up the trees in any order, which changes the last bit of a prediction.
         estimator.n_jobs = 1

@@ -7,6 +7,7 @@ same to the last bit whoever else is asked about.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +31,15 @@ class PlainModel:
     arrays: dict[str, np.ndarray]
 
 
-def freeze_baseline(estimator: Any, task: Task, classes: int) -> PlainModel:
+def freeze_baseline(
+    estimator: Any, task: Task, classes: int, *, native: bool = False
+) -> PlainModel:
     """Return a fitted estimator of `build_baseline` as arrays.
 
-    Classes that had no training rows keep the probability 0.
+    Classes that had no training rows keep the probability 0. `native`: it learned from gaps as
+    they are (NaN), and is to be asked with them.
     """
-    spec = {"task": task, "classes": classes}
+    spec = {"task": task, "classes": classes, "native": native}
     places = _places(estimator, task)
     if hasattr(estimator, "coef_"):
         return _freeze_linear(estimator, spec, places)
@@ -58,6 +62,23 @@ def predict_plain(model: PlainModel, values: np.ndarray) -> np.ndarray:
     probabilities = np.zeros((len(values), spec["classes"]))
     probabilities[:, arrays["places"]] = found
     return probabilities
+
+
+def freeze_regression_trees(forest: Any) -> dict[str, np.ndarray]:
+    """Return a fitted forest of regression trees, with one target or several, as arrays."""
+    trees, share = [], 1 / len(forest.estimators_)
+    for fitted in forest.estimators_:
+        tree = fitted.tree_
+        children = tree.children_left, tree.children_right
+        leaf, value = tree.children_left < 0, tree.value[:, :, 0] * share
+        trees.append((leaf, tree.feature, tree.threshold, *children, value))
+    outputs = trees[0][-1].shape[1]
+    return _join_trees(trees, outputs) | {"start": np.zeros(outputs)}
+
+
+def walk_trees(arrays: Mapping[str, np.ndarray], values: np.ndarray) -> np.ndarray:
+    """Return the sums of the trees' answers, float64 (rows, outputs), for float32 `values`."""
+    return _trees(arrays, values)
 
 
 def _places(estimator: Any, task: Task) -> np.ndarray:
@@ -93,7 +114,7 @@ def _freeze_forest(estimator: Any, spec: dict, places: np.ndarray) -> PlainModel
 
 def _freeze_boosting(estimator: Any, spec: dict, places: np.ndarray) -> PlainModel:
     start = np.atleast_1d(np.asarray(estimator._baseline_prediction, dtype=np.float64).ravel())
-    trees = []
+    trees, gaps_right = [], []
     for step in estimator._predictors:
         for output, predictor in enumerate(step):
             nodes = predictor.nodes
@@ -101,8 +122,11 @@ def _freeze_boosting(estimator: Any, spec: dict, places: np.ndarray) -> PlainMod
             value[:, output] = nodes["value"]
             ways = nodes["num_threshold"], nodes["left"], nodes["right"]
             trees.append((nodes["is_leaf"].astype(bool), nodes["feature_idx"], *ways, value))
+            gaps_right.append(nodes["missing_go_to_left"] == 0)
     link = "identity" if spec["task"] == "regression" else _margin_link(len(places))
     arrays = _join_trees(trees, len(start)) | {"start": start, "places": places}
+    if spec["native"]:
+        arrays["gaps_right"] = np.concatenate(gaps_right)
     return PlainModel({**spec, "formula": "trees", "link": link}, arrays)
 
 
@@ -156,7 +180,7 @@ def _linear(arrays: dict[str, np.ndarray], values: np.ndarray) -> np.ndarray:
     return raw
 
 
-def _trees(arrays: dict[str, np.ndarray], values: np.ndarray) -> np.ndarray:
+def _trees(arrays: Mapping[str, np.ndarray], values: np.ndarray) -> np.ndarray:
     roots = arrays["roots"]
     raw = np.empty((len(values), arrays["value"].shape[1]))
     size = max(1, LOOKUPS // len(roots))
@@ -171,14 +195,18 @@ def _trees(arrays: dict[str, np.ndarray], values: np.ndarray) -> np.ndarray:
     return raw
 
 
-def _walk(arrays: dict[str, np.ndarray], values: np.ndarray) -> np.ndarray:
+def _walk(arrays: Mapping[str, np.ndarray], values: np.ndarray) -> np.ndarray:
     """Return the leaf that each row reaches in each tree, (rows, trees)."""
     feature, threshold = arrays["feature"], arrays["threshold"]
     children = arrays["children"].ravel()
     rows = np.arange(len(values))[:, None]
+    gaps_right = arrays.get("gaps_right")
     node = np.tile(arrays["roots"], (len(values), 1))
     while True:
-        right = values[rows, feature[node]] > threshold[node]
+        asked = values[rows, feature[node]]
+        right = asked > threshold[node]
+        if gaps_right is not None:
+            right |= np.isnan(asked) & gaps_right[node]
         onward = children[2 * node + right]
         if np.array_equal(onward, node):
             return node

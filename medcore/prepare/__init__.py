@@ -2,9 +2,14 @@
 
 `preparation.py` holds the record and the way in and out, `columns.py` one fit per kind of column,
 `scaling.py` the scales of numbers, `cells.py` what was filled in or lies outside the training.
+`imputing.py` fills gaps from a row's other columns: by neighbours, chained regressions or trees
+(`neighbours.py`, `chain.py`, `draws.py`, `thicket.py`) or a network, all in the one matrix of
+`coding.py`; `leaving.py` drops rows or columns.
 """
 
 from medcore.prepare.cells import imputed_cells, outside_training_range
+from medcore.prepare.imputing import Imputer, Reins, fit_imputer, imputer_meta, read_imputer
+from medcore.prepare.leaving import describe_left, kept_columns, kept_rows
 from medcore.prepare.preparation import (
     Preparation,
     fit_preparation,
@@ -14,11 +19,19 @@ from medcore.prepare.preparation import (
 )
 
 __all__ = [
+    "Imputer",
     "Preparation",
+    "Reins",
+    "describe_left",
+    "fit_imputer",
     "fit_preparation",
     "imputed_cells",
+    "imputer_meta",
+    "kept_columns",
+    "kept_rows",
     "load_preparation",
     "outside_training_range",
     "prepare_rows",
+    "read_imputer",
     "save_preparation",
 ]

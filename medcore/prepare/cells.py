@@ -5,6 +5,8 @@ Both functions look at the given rows only, and never change a value.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -16,13 +18,20 @@ from medcore.prepare.columns import (
     read_numbers,
     read_words,
 )
+from medcore.prepare.imputing import complete_frame
 from medcore.prepare.preparation import Preparation
 from medcore.records import Dataset
 
 
 def imputed_cells(preparation: Preparation, dataset: Dataset) -> pd.DataFrame:
-    """Return the missing cells and what stands in for them: row_id, column, used (as text)."""
+    """Return the missing cells and what stands in for them: row_id, column, used (as text).
+
+    `used` is empty where the model takes the gap as it is.
+    """
     frame = dataset.frame
+    filled = frame
+    if preparation.imputer is not None:
+        filled = complete_frame(preparation.imputer, frame)
     parts = []
     for fit in preparation.columns:
         if fit.name in frame.columns:
@@ -30,8 +39,10 @@ def imputed_cells(preparation: Preparation, dataset: Dataset) -> pd.DataFrame:
         else:
             gaps = np.ones(len(frame), dtype=bool)
         if gaps.any():
+            values = filled[fit.name][gaps] if fit.name in filled.columns else [None] * gaps.sum()
+            used = ["" if preparation.keep_gaps else _used(fit, value) for value in values]
             parts.append(
-                pd.DataFrame({"row_id": frame.index[gaps], "column": fit.name, "used": _used(fit)})
+                pd.DataFrame({"row_id": frame.index[gaps], "column": fit.name, "used": used})
             )
     return _together(parts, ["row_id", "column", "used"])
 
@@ -62,12 +73,15 @@ def _missing(fit: NumberFit | CategoryFit | DateFit, values: pd.Series) -> np.nd
     return np.array([word is None for word in read_words(values)], dtype=bool)
 
 
-def _used(fit: NumberFit | CategoryFit | DateFit) -> str:
+def _used(fit: NumberFit | CategoryFit | DateFit, value: Any) -> str:
+    """Return what stands in for a gap: an imputer's estimate, else the column's own filling."""
+    estimated = not pd.isna(value)
     if fit.kind == "number":
-        return f"{fit.fill:.4g}" if abs(fit.fill) < 1e4 else f"{fit.fill:.0f}"
+        number = float(value) if estimated else fit.fill
+        return f"{number:.4g}" if abs(number) < 1e4 else f"{number:.0f}"
     if fit.kind == "date":
-        return _day(fit, fit.days.fill)
-    return fit.fill
+        return str(pd.Timestamp(value).date()) if estimated else _day(fit, fit.days.fill)
+    return str(value) if estimated else fit.fill
 
 
 def _outside(

@@ -17,6 +17,7 @@ from medcore.prepare.scaling import Curve, apply_curve, fit_curve
 
 DAY = np.timedelta64(1, "D")
 YEAR = 365.2425
+MISSING = "(missing)"
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,16 @@ ColumnFit = NumberFit | CategoryFit | DateFit
 
 @dataclass(frozen=True)
 class Feature:
-    """One prepared column: float (rows,), finite; `numeric` ones take number embeddings."""
+    """One prepared column: float (rows,), finite; `numeric` ones take number embeddings.
+
+    `gaps` says where the value only stands in for a missing one.
+    """
 
     name: str
     source: str
     values: np.ndarray
     numeric: bool = False
+    gaps: np.ndarray | None = None
 
 
 def read_numbers(values: pd.Series) -> np.ndarray:
@@ -109,7 +114,7 @@ def fit_number(
     known = numbers[~gaps]
     if not len(known):
         return f"Column '{name}' is empty in all training rows and is left out."
-    fill = _fill_number(known, missing.strategy)
+    fill = _fill_number(known, missing)
     indicator = missing.indicator and bool(gaps.any())
     low, high = float(known.min()), float(known.max())
     if low == high and not indicator:
@@ -117,7 +122,10 @@ def fit_number(
     numeric = not np.isin(known, (low, high)).all()
     curve: Curve | None = None
     if numeric:
-        curve = fit_curve(known, prepare.scaling)
+        # A constant may lie beyond what was measured, and must stay apart from it.
+        beyond = numbers.copy() if missing.strategy == "constant" else known
+        beyond[np.isnan(beyond)] = fill
+        curve = fit_curve(beyond, prepare.scaling)
     elif low < high:
         # A yes/no number keeps 0 and 1: scaling it would only hide what it says.
         curve = ((low, high), (0.0, 1.0))
@@ -130,16 +138,19 @@ def fit_category(
 ) -> CategoryFit | str:
     """Learn a category column (str or None); a sentence where it has nothing to tell."""
     gaps = np.array([word is None for word in words], dtype=bool)
-    known, counts = np.unique(words[~gaps].astype(str), return_counts=True)
-    if not len(known):
+    if gaps.all():
         return f"Column '{name}' is empty in all training rows and is left out."
-    indicator = missing.indicator and bool(gaps.any())
+    own = missing.strategy == "constant" and bool(gaps.any())
+    told = np.where(gaps, MISSING, words) if own else words[~gaps]
+    known, counts = np.unique(told.astype(str), return_counts=True)
+    indicator = missing.indicator and bool(gaps.any()) and not own
     if len(known) == 1 and not indicator:
         return f"Column '{name}' has one value only in the training rows and is left out."
     order = np.lexsort((known, -counts))
     ranked = [str(word) for word in known[order]]
     kept = tuple(ranked[: prepare.max_categories])
-    return CategoryFit(name, kept, tuple(ranked[len(kept) :]), ranked[0], indicator)
+    fill = MISSING if own else ranked[0]
+    return CategoryFit(name, kept, tuple(ranked[len(kept) :]), fill, indicator)
 
 
 def fit_date(
@@ -154,31 +165,37 @@ def fit_date(
     return days if isinstance(days, str) else DateFit(name, origin, days)
 
 
-def features(fit: ColumnFit, values: pd.Series) -> list[Feature]:
-    """Return the features of a column's values; nothing in them is missing or infinite."""
+def features(fit: ColumnFit, values: pd.Series, filled: pd.Series | None = None) -> list[Feature]:
+    """Return the features of a column's values; nothing in them is missing or infinite.
+
+    `filled` holds the same rows after imputation; gaps that it leaves take the fit's own value.
+    """
+    filled = values if filled is None else filled
     if fit.kind == "number":
-        return _number_features(fit, read_numbers(values))
+        return _number_features(fit, read_numbers(values), read_numbers(filled))
     if fit.kind == "date":
-        days = read_days(values, fit.origin)
-        return [*_number_features(fit.days, days), *_season_features(fit, days)]
-    return _category_features(fit, read_words(values))
+        days, whole = read_days(values, fit.origin), read_days(filled, fit.origin)
+        return [*_number_features(fit.days, days, whole), *_season_features(fit, whole)]
+    return _category_features(fit, read_words(values), read_words(filled))
 
 
-def _fill_number(known: np.ndarray, strategy: str) -> float:
-    if strategy == "mean":
+def _fill_number(known: np.ndarray, missing: MissingConfig) -> float:
+    if missing.strategy == "constant":
+        return missing.constant
+    if missing.strategy == "mean":
         return float(known.mean())
-    if strategy == "median":
+    if missing.strategy != "most_frequent":
         return float(np.median(known))
     distinct, counts = np.unique(known, return_counts=True)
     return float(distinct[counts.argmax()])
 
 
-def _number_features(fit: NumberFit, numbers: np.ndarray) -> list[Feature]:
+def _number_features(fit: NumberFit, numbers: np.ndarray, filled: np.ndarray) -> list[Feature]:
     gaps = np.isnan(numbers)
     made = []
     if fit.curve is not None:
-        scaled = apply_curve(fit.curve, np.where(gaps, fit.fill, numbers))
-        made.append(Feature(fit.name, fit.name, scaled, fit.numeric))
+        scaled = apply_curve(fit.curve, np.where(np.isnan(filled), fit.fill, filled))
+        made.append(Feature(fit.name, fit.name, scaled, fit.numeric, gaps))
     if fit.indicator:
         made.append(Feature(f"{fit.name}: missing", fit.name, gaps))
     return made
@@ -195,18 +212,20 @@ def _season_features(fit: DateFit, days: np.ndarray) -> list[Feature]:
     ]
 
 
-def _category_features(fit: CategoryFit, words: np.ndarray) -> list[Feature]:
+def _category_features(fit: CategoryFit, words: np.ndarray, filled: np.ndarray) -> list[Feature]:
     gaps = np.array([word is None for word in words], dtype=bool)
-    words = np.where(gaps, fit.fill, words)
+    open_still = np.array([word is None for word in filled], dtype=bool)
+    words = np.where(open_still, fit.fill, filled)
     made = []
     if len(fit.kept) > 1:
         codes = pd.Index(fit.kept, dtype=object).get_indexer(words)
         made = [
-            Feature(f"{fit.name} = {word}", fit.name, codes == place)
+            Feature(f"{fit.name} = {word}", fit.name, codes == place, gaps=gaps)
             for place, word in enumerate(fit.kept)
         ]
         if fit.rare:
-            made.append(Feature(f"{fit.name}: another value", fit.name, codes == -1))
+            other = f"{fit.name}: another value"
+            made.append(Feature(other, fit.name, codes == -1, gaps=gaps))
     if fit.indicator:
         made.append(Feature(f"{fit.name}: missing", fit.name, gaps))
     return made

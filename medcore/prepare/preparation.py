@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,15 @@ from medcore.prepare.columns import (
     read_numbers,
     read_words,
 )
+from medcore.prepare.imputing import (
+    IMPUTERS,
+    Imputer,
+    complete_frame,
+    fit_imputer,
+    load_imputer,
+    save_imputer,
+)
+from medcore.prepare.leaving import kept_columns
 from medcore.records import Block, Column, Dataset, Prepared
 
 FILE = "preparation.json"
@@ -42,6 +51,8 @@ class Preparation:
 
     `columns` holds one fit per input column that informs, `bins` the piecewise-linear edges of the
     numeric features in their order. `left_out` are sentences on columns that are not used.
+    `imputer` estimates gaps from a row's other columns, where that was chosen, and `draw` says
+    which of multiple imputation's. `keep_gaps` leaves gaps to models that take them as they are.
     """
 
     task: Task
@@ -51,19 +62,29 @@ class Preparation:
     columns: tuple[ColumnFit, ...]
     bins: tuple[tuple[float, ...], ...]
     left_out: tuple[str, ...] = ()
+    imputer: Imputer | None = None
+    draw: int | None = None
+    keep_gaps: bool = False
 
 
 def fit_preparation(
-    dataset: Dataset, row_ids: np.ndarray, config: RunConfig, classes: Sequence[str]
+    dataset: Dataset,
+    row_ids: np.ndarray,
+    config: RunConfig,
+    classes: Sequence[str],
+    imputer: Imputer | None = None,
 ) -> Preparation:
     """Learn the preparation from the rows in `row_ids` (values of the frame's index) alone.
 
-    Raises `FitError` when no input column tells anything.
+    `imputer`: one that was fitted on these rows before, to save the time. Raises `FitError` when
+    no input column tells anything.
     """
     training = dataset.frame.loc[row_ids]
+    columns, left_out = kept_columns(dataset, training, config.missing)
+    if config.missing.strategy in IMPUTERS and imputer is None:
+        imputer = fit_imputer(training, columns, config.missing, config.seed)
     fits: list[ColumnFit] = []
-    left_out: list[str] = []
-    for column in dataset.with_role("input"):
+    for column in columns:
         fit = _fit_column(column, training[column.name], config)
         if isinstance(fit, str):
             left_out.append(fit)
@@ -74,7 +95,11 @@ def fit_preparation(
             "No input column tells the training patients apart; "
             "give at least one column with differing values the role 'input'."
         )
-    made = [feature for fit in fits for feature in features(fit, training[fit.name])]
+    draw = 0 if config.missing.strategy == "multiple" else None
+    filled = training if imputer is None else complete_frame(imputer, training, draw)
+    made = [
+        feature for fit in fits for feature in features(fit, training[fit.name], filled[fit.name])
+    ]
     outcome = dataset.with_role("outcome")[0].name
     patients = dataset.with_role("patient")
     return Preparation(
@@ -85,6 +110,9 @@ def fit_preparation(
         columns=tuple(fits),
         bins=tuple(_edges(f.values, config.model.bins) for f in made if f.numeric),
         left_out=tuple(left_out),
+        imputer=imputer,
+        draw=draw,
+        keep_gaps=config.missing.strategy == "native",
     )
 
 
@@ -97,15 +125,18 @@ def prepare_rows(
     unknown is -1 (classes) or NaN (regression).
     """
     frame = dataset.frame if row_ids is None else dataset.frame.loc[row_ids]
+    filled = frame
+    if preparation.imputer is not None:
+        filled = complete_frame(preparation.imputer, frame, preparation.draw)
     made = [
         feature
         for fit in preparation.columns
-        for feature in features(fit, _column(frame, fit.name))
+        for feature in features(fit, _column(frame, fit.name), _column(filled, fit.name))
     ]
     return Prepared(
         task=preparation.task,
         row_id=frame.index.to_numpy(np.int64),
-        blocks={"table": _block(made, preparation.bins, len(frame))},
+        blocks={"table": _block(made, preparation, len(frame))},
         outcome=_outcome(preparation, frame),
         classes=preparation.classes,
         group=_groups(preparation.patient, frame),
@@ -115,7 +146,11 @@ def prepare_rows(
 def save_preparation(preparation: Preparation, folder: Path) -> None:
     """Write the preparation into `folder`, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"version": VERSION, **asdict(preparation)}, ensure_ascii=False)
+    if preparation.imputer is not None:
+        save_imputer(preparation.imputer, folder)
+    values = asdict(replace(preparation, imputer=None))
+    values |= {"version": VERSION, "imputer": preparation.imputer is not None}
+    text = json.dumps(values, ensure_ascii=False)
     (folder / FILE).write_text(text, encoding="utf-8")
 
 
@@ -135,7 +170,8 @@ def load_preparation(folder: Path) -> Preparation:
             f"The preparation in '{folder.name}' is from another version of medcore; train again."
         )
     try:
-        return _read_preparation(values)
+        imputer = load_imputer(folder) if values.get("imputer") else None
+        return replace(_read_preparation(values), imputer=imputer)
     except (TypeError, KeyError):
         raise StoreError(f"The preparation in '{folder.name}' is damaged; train again.") from None
 
@@ -163,10 +199,13 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(np.nan, index=frame.index, dtype=object)
 
 
-def _block(made: list[Feature], bins: tuple[tuple[float, ...], ...], rows: int) -> Block:
+def _block(made: list[Feature], preparation: Preparation, rows: int) -> Block:
     values = np.empty((rows, len(made)), dtype=np.float32)
+    gaps = np.zeros((rows, len(made)), dtype=bool) if preparation.keep_gaps else None
     for place, feature in enumerate(made):
         values[:, place] = feature.values
+        if gaps is not None and feature.gaps is not None:
+            gaps[:, place] = feature.gaps
     return Block(
         kind="table",
         names=tuple(feature.name for feature in made),
@@ -174,7 +213,8 @@ def _block(made: list[Feature], bins: tuple[tuple[float, ...], ...], rows: int) 
         values=values,
         present=np.ones(rows, dtype=bool),
         numeric=tuple(place for place, feature in enumerate(made) if feature.numeric),
-        bins=tuple(np.array(edges, dtype=np.float32) for edges in bins),
+        bins=tuple(np.array(edges, dtype=np.float32) for edges in preparation.bins),
+        gaps=gaps,
     )
 
 
@@ -218,6 +258,8 @@ def _read_preparation(values: Mapping[str, Any]) -> Preparation:
         columns=tuple(_read_fit(fit) for fit in values["columns"]),
         bins=tuple(tuple(edges) for edges in values["bins"]),
         left_out=tuple(values["left_out"]),
+        draw=values.get("draw"),
+        keep_gaps=values.get("keep_gaps", False),
     )
 
 

@@ -82,6 +82,7 @@ def _describe(model: FittedModel) -> dict:
                 "name": member.name,
                 "preparation": member.preparation,
                 "weight": member.weight,
+                "recalibration": member.recalibration,
                 "spec": member.fitted.spec,
             }
             for member in model.members
@@ -98,7 +99,12 @@ def _read_model(values: dict, arrays: dict[str, np.ndarray], folder: Path) -> Fi
     for place, member in enumerate(values["members"]):
         make = TrainedNetwork if member["name"] in NETWORKS else PlainModel
         fitted = make(member["spec"], parts[str(place)])
-        members.append(Member(member["name"], member["preparation"], member["weight"], fitted))
+        members.append(
+            Member(
+                member["name"], member["preparation"], member["weight"], fitted,
+                member.get("recalibration"),
+            )
+        )  # fmt: skip
     return FittedModel(
         name=values["name"],
         task=values["task"],

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from medcore.config import RunConfig
-from medcore.predict import FittedModel, Member, Reference, predict_rows
-from medcore.prepare import Preparation, fit_preparation, prepare_rows
-from medcore.recipes.plan import BASELINES, COST, NETWORKS, Fold, Plan, make_plan
-from medcore.recipes.units import Unit, fit_unit
+from medcore.models.recalibration import fit_recalibration
+from medcore.predict import (
+    FittedModel,
+    Member,
+    Reference,
+    predict_member,
+    predict_rows,
+    recalibrate,
+)
+from medcore.prepare import Preparation, describe_left, prepare_rows
+from medcore.recipes.folds import TITLES, Work, fit_folds, learn_preparation
+from medcore.recipes.plan import BASELINES, make_plan
+from medcore.recipes.units import unit_ratio
 from medcore.recipes.weights import choose_weights
-from medcore.records import Dataset, Epoch, Event, Parts, Prepared, Watch
-from medcore.train.rows import check_outcome
-
-TITLES = {
-    "prevalence": "prevalence",
-    "logistic": "logistic regression",
-    "random_forest": "random forest",
-    "gradient_boosting": "gradient boosting",
-    "mlp": "neural network",
-    "tabm": "TabM",
-}
+from medcore.records import Dataset, Parts, Watch
+from medcore.strategies import BALANCE_TITLES, treats
+from medcore.train.balance import balance_notes
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,8 @@ class Fitted:
     """A fitted model with what decides its threshold and calibration.
 
     `held_out` are predictions for development rows that their predictors were not fitted on, keyed
-    "model" or by a baseline's name, in the order of `row_id`; `outcome` are class codes or values.
+    "model" or by a baseline's name, in the order of `row_id`, and "uncalibrated", the model before
+    its risks were put right, if they were; `outcome` are class codes or values.
     `fold` is -1 where one validation part judged, else the number of the cross-fitted fold.
     """
 
@@ -44,28 +46,6 @@ class Fitted:
     outcome: np.ndarray
     held_out: Mapping[str, np.ndarray]
     stopped: bool = False
-
-
-@dataclass
-class Work:
-    """What is done so far; `units` by (name, fold)."""
-
-    plan: Plan
-    watch: Watch
-    title: str
-    cohort: Preparation
-    resume_only: bool = False
-    preparations: list[Preparation] = field(default_factory=list)
-    outcomes: list[np.ndarray] = field(default_factory=list)
-    units: dict[tuple[str, int], Unit] = field(default_factory=dict)
-    done: float = 0.0
-    stopped: bool = False
-
-    def tell(self, message: str, cost: float = 0.0, epoch: Epoch | None = None) -> None:
-        """Emit an event; `cost` is how much of the running unit is done."""
-        total = sum(COST[name] for name in self.plan.names) * len(self.plan.folds)
-        share = min(1.0, (self.done + cost) / total)
-        self.watch.emit(Event(time.time(), "train", message, share, epoch))
 
 
 def fit_model(
@@ -82,106 +62,60 @@ def fit_model(
 ) -> Fitted | None:
     """Fit the configured model and the baselines on the training and validation rows of `parts`.
 
-    Test rows are not looked at; calibration rows are predicted at the end, for intervals.
-    `folder` keeps finished units and the running one's checkpoint, for a restart; `name` goes in
-    front of the fits' names. When stopped, the best so far comes back with `stopped`, or None if
-    nothing could predict yet. `resume_only` trains no network: it takes what `folder` has of them
-    and fits only what stands beside. Raises `FitError`.
+    Test rows are not looked at; calibration rows are predicted at the end, for intervals, and put
+    risks right that a strategy for rare classes distorted. `folder` keeps finished units and the
+    running one's checkpoint, for a restart; `name` goes in front of the fits' names. When stopped,
+    the best so far comes back with `stopped`, or None if nothing could predict yet. `resume_only`
+    trains no network: it takes what `folder` has of them and fits only what stands beside. Raises
+    `FitError`.
     """
     plan = make_plan(dataset, parts, config, classes, baselines)
-    learned = np.unique(np.concatenate([fold.learn for fold in plan.folds]))
-    cohort = fit_preparation(dataset, learned, config, classes)
-    work = Work(plan, watch, name, cohort, resume_only)
-    for place, fold in enumerate(plan.folds):
-        if not work.stopped:
-            _fit_fold(work, place, fold, dataset, config, classes, folder)
+    work = Work(plan, watch, name, dataset, parts, config, classes, folder, resume_only)
+    fit_folds(work)
     work.stopped = work.stopped or resume_only
-    fitted = _assemble(work, config, tuple(classes))
+    fitted = _assemble(work)
     return fitted and _with_reference(fitted, dataset, parts)
 
 
-def _fit_fold(
-    work: Work,
-    place: int,
-    fold: Fold,
-    dataset: Dataset,
-    config: RunConfig,
-    classes: Sequence[str],
-    folder: Path | None,
-) -> None:
-    preparation = fit_preparation(dataset, fold.learn, config, classes)
-    work.preparations.append(preparation)
-    learn = prepare_rows(preparation, dataset, fold.learn)
-    check_outcome(learn)
-    judge = prepare_rows(preparation, dataset, fold.judge)
-    work.outcomes.append(judge.outcome)
-    for name in work.plan.names:
-        work.stopped = work.stopped or work.watch.stopping()
-        if not work.stopped:
-            _fit_name(work, place, name, learn, judge, config, folder)
-
-
-def _fit_name(
-    work: Work,
-    place: int,
-    name: str,
-    learn: Prepared,
-    judge: Prepared,
-    config: RunConfig,
-    folder: Path | None,
-) -> None:
-    label = work.plan.label(name, place)
-    title = f"{work.title}: {label}" if work.title else label
-    said = label.replace(name, TITLES[name], 1)
-
-    def emit(epoch: Epoch) -> None:
-        cost = COST[name] * epoch.epoch / epoch.epochs
-        work.tell(f"{said}: epoch {epoch.epoch} of {epoch.epochs}", cost, epoch)
-
-    work.tell(f"Fitting {said}")
-    kept_only = work.resume_only and name in NETWORKS
-    stopping = (lambda: True) if kept_only else work.watch.stopping
-    unit = fit_unit(
-        name, place, title, learn, judge, config, folder=folder, emit=emit, stopping=stopping
-    )
-    if unit is None:
-        work.stopped = True
-        return
-    work.units[name, place] = unit
-    work.done += COST[name]
-    work.tell(f"Fitted {said}")
-
-
-def _assemble(work: Work, config: RunConfig, classes: tuple[str, ...]) -> Fitted | None:
+def _assemble(work: Work) -> Fitted | None:
     """Join the units of the folds in which the whole model was fitted."""
-    plan = work.plan
+    plan, config = work.plan, work.config
     members = plan.members
     folds = [
         place
-        for place in range(len(work.preparations))
-        if all((name, place) in work.units for name in members)
+        for place in range(len(work.rows))
+        if all(work.fitted(name, place) for name in members)
     ]
-    if not folds:
+    if not folds and work.rows:
         # Stopped within the first fold: what is there must do.
-        folds, members = [0], tuple(name for name in members if (name, 0) in work.units)
-    if not members:
+        folds, members = [0], tuple(name for name in members if work.fitted(name, 0))
+    if not folds or not members:
         return None
-    outcome = np.concatenate([work.outcomes[place] for place in folds])
-    answers = {
-        name: np.concatenate([work.units[name, place].judged for place in folds])
+    outcome = np.concatenate([work.rows[place][0].judge.outcome for place in folds])
+    plain = {
+        name: np.concatenate([_answer(work, name, place) for place in folds])
         for name in plan.names
-        if all((name, place) in work.units for place in folds)
+        if all(work.fitted(name, place) for place in folds)
     }
+    mended = {
+        name: _mend(work, name, folds, plain[name], outcome)
+        for name in plain
+        if treats(name, config.balance)
+    }
+    answers = {name: recalibrate(said, mended.get(name)) for name, said in plain.items()}
     shares = choose_weights(np.stack([answers[name] for name in members]), outcome)
     weights = dict(zip(members, shares.tolist(), strict=True))
-    held_out = {"model": sum(weights[name] * answers[name] for name in members)}
-    notes = _notes(work, weights, folds, len(outcome))
-    model = _join(work, config.model.name, classes, weights, folds, notes)
+    cohort = _learn_cohort(work)
+    model = _join(work, cohort, config.model.name, weights, folds, mended)
+    model = replace(model, notes=_notes(work, model, weights, folds, len(outcome)))
     baselines = {
-        name: _join(work, name, classes, {name: 1.0}, folds, ())
+        name: _join(work, cohort, name, {name: 1.0}, folds, mended)
         for name in answers
         if name in BASELINES and name != config.model.name
     }
+    held_out = {"model": sum(weights[name] * answers[name] for name in members)}
+    if any(name in mended for name in members):
+        held_out["uncalibrated"] = sum(weights[name] * plain[name] for name in members)
     held = [plan.folds[place].judge for place in folds]
     return Fitted(
         model=model,
@@ -194,29 +128,78 @@ def _assemble(work: Work, config: RunConfig, classes: tuple[str, ...]) -> Fitted
     )
 
 
+def _learn_cohort(work: Work) -> Preparation:
+    """Return the preparation learned from all rows that the members learned from."""
+    if len(work.plan.folds) == 1:
+        return replace(work.rows[0][0].preparation, draw=None)
+    rows = np.unique(np.concatenate([fold.learn for fold in work.plan.folds]))
+    return learn_preparation(work, rows, "all folds")
+
+
+def _answer(work: Work, name: str, place: int) -> np.ndarray:
+    """Return what a model says of a fold's held-out rows: the mean over imputations."""
+    return np.mean([unit.judged for unit in work.fitted(name, place)], axis=0)
+
+
+def _mend(
+    work: Work, name: str, folds: Sequence[int], answers: np.ndarray, outcome: np.ndarray
+) -> dict[str, Any]:
+    """Learn how to put right the risks of a model that re-weighting or re-sampling distorted.
+
+    From the calibration part where there is one, else from the held-out rows.
+    """
+    ratios = [unit_ratio(name, work.rows[place][0].learn, work.config) for place in folds]
+    if work.rows[folds[0]][0].calibration is not None:
+        said = [
+            predict_member(unit.fitted, rows.calibration)
+            for place in folds
+            for unit, rows in zip(work.fitted(name, place), work.rows[place], strict=True)
+        ]
+        answers, outcome = np.mean(said, axis=0), work.rows[folds[0]][0].calibration.outcome
+    method = work.config.balance.recalibration
+    return fit_recalibration(answers, outcome, method, np.mean(ratios, axis=0))
+
+
 def _join(
     work: Work,
+    cohort: Preparation,
     name: str,
-    classes: tuple[str, ...],
     weights: Mapping[str, float],
     folds: Sequence[int],
-    notes: tuple[str, ...],
+    mended: Mapping[str, Any],
 ) -> FittedModel:
-    """Return the mean over folds of the weighted members."""
-    members = [
-        Member(member, number, weight / len(folds), work.units[member, place].fitted)
-        for number, place in enumerate(folds)
-        for member, weight in weights.items()
-    ]
-    preparations = tuple(work.preparations[place] for place in folds)
-    task = preparations[0].task
-    return FittedModel(name, task, classes, work.cohort, preparations, tuple(members), None, notes)
+    """Return the mean over folds and imputations of the weighted members."""
+    preparations, members = [], []
+    share = 1 / (len(folds) * work.draws)
+    for place in folds:
+        for draw, rows in enumerate(work.rows[place]):
+            for member, weight in weights.items():
+                fitted = work.units[member, place, draw].fitted
+                told = mended.get(member)
+                members.append(Member(member, len(preparations), weight * share, fitted, told))
+            preparations.append(rows.preparation)
+    classes = tuple(work.classes)
+    return FittedModel(name, cohort.task, classes, cohort, tuple(preparations), tuple(members))
 
 
 def _notes(
-    work: Work, weights: Mapping[str, float], folds: Sequence[int], rows: int
+    work: Work,
+    model: FittedModel,
+    weights: Mapping[str, float],
+    folds: Sequence[int],
+    rows: int,
 ) -> tuple[str, ...]:
-    notes = list(work.cohort.left_out)
+    config, first = work.config, work.plan.folds[folds[0]]
+    notes = [*model.cohort.left_out, *describe_left(work.dataset, first.learn, config)]
+    if config.balance.strategy != "none":
+        learned = work.rows[folds[0]][0].learn
+        notes += balance_notes(learned.outcome, learned.classes, config.balance)
+        notes += _untreated(work)
+    if config.missing.strategy == "knn":
+        notes.append(
+            "Nearest neighbours keeps the training patients' values inside the model: whoever has "
+            "the model has them."
+        )
     if len(weights) > 1:
         shares = ", ".join(f"{TITLES[name]} {share:.0%}" for name, share in weights.items())
         notes.append(f"Shares in the model, from predictions for {rows:,} held-out rows: {shares}.")
@@ -228,6 +211,16 @@ def _notes(
     if work.stopped:
         notes.append("Training was stopped; the model is the best of what was fitted by then.")
     return tuple(notes)
+
+
+def _untreated(work: Work) -> list[str]:
+    plain = [
+        TITLES[name]
+        for name in work.plan.names
+        if name != "prevalence" and not treats(name, work.config.balance)
+    ]
+    title = BALANCE_TITLES[work.config.balance.strategy]
+    return [f"{title} works in networks only; fitted without: {', '.join(plain)}."] if plain else []
 
 
 def _with_reference(fitted: Fitted, dataset: Dataset, parts: Parts) -> Fitted:

@@ -20,10 +20,12 @@ import numpy as np
 
 from medcore.config import RunConfig, generator
 from medcore.models.plain import PlainModel, freeze_baseline
-from medcore.predict import predict_member
+from medcore.predict import predict_member, with_gaps
 from medcore.recipes.plan import NETWORKS
 from medcore.records import Epoch, Prepared
+from medcore.strategies import treats
 from medcore.train import TrainedNetwork, train_network
+from medcore.train.balance import balance_rows, class_ratio
 
 LOOK_SECONDS = 0.2
 
@@ -85,7 +87,10 @@ def fit_unit(
     emit: Callable[[Epoch], None],
     stopping: Callable[[], bool],
 ) -> Unit | None:
-    """Fit one model, or take it from `folder`; None when stopped before it could predict."""
+    """Fit one model, or take it from `folder`; None when stopped before it could predict.
+
+    What is done about rare classes is done to the rows in `learn` alone.
+    """
     kept = None if folder is None else FileCheckpoint(folder / f"{name}-{fold}.safetensors")
     key = _unit_key(label, learn, judge, config) if kept else ""
     if kept is not None and (unit := _read_unit(kept, key, name, fold)) is not None:
@@ -134,13 +139,15 @@ def _fit_network(
     emit: Callable[[Epoch], None],
     stopping: Callable[[], bool],
 ) -> TrainedNetwork | None:
+    ratio = unit_ratio(name, learn, config)
     epochs = train_network(
         name,
-        learn,
+        _balanced(name, label, learn, config),
         judge,
         config,
         fit=label,
         seed=config.seed,
+        ratio=ratio,
         checkpoint=checkpoint,
         stopping=stopping,
     )
@@ -157,9 +164,28 @@ def _fit_baseline(name: str, label: str, learn: Prepared, config: RunConfig) -> 
     from medcore.models import fit_baseline
 
     seed = int(generator(config.seed, "baseline", label).integers(2**31 - 1))
-    values = learn.blocks["table"].values
-    estimator = fit_baseline(name, learn.task, config, values, learn.outcome, seed)
-    return freeze_baseline(estimator, learn.task, len(learn.classes))
+    ratio, weights = unit_ratio(name, learn, config), None
+    if ratio is not None and config.balance.strategy == "class_weight":
+        weights = ratio[learn.outcome]
+    rows = _balanced(name, label, learn, config)
+    block = rows.blocks["table"]
+    native = name == "gradient_boosting" and block.gaps is not None
+    values = with_gaps(block) if native else block.values
+    estimator = fit_baseline(name, rows.task, values, rows.outcome, seed, weights)
+    return freeze_baseline(estimator, learn.task, len(learn.classes), native=native)
+
+
+def unit_ratio(name: str, learn: Prepared, config: RunConfig) -> np.ndarray | None:
+    """Return how many times more than it occurs each class counts in this fit; None for equal."""
+    if not treats(name, config.balance):
+        return None
+    return class_ratio(learn.outcome, len(learn.classes), config.balance)
+
+
+def _balanced(name: str, label: str, learn: Prepared, config: RunConfig) -> Prepared:
+    if not treats(name, config.balance):
+        return learn
+    return balance_rows(learn, config.balance, generator(config.seed, "balance", label))
 
 
 def _unit_key(label: str, learn: Prepared, judge: Prepared, config: RunConfig) -> str:

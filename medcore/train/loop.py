@@ -6,20 +6,20 @@ rows comes from (seed, fit, epoch), so that a resumed fit ends with the very sam
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from medcore.config import RunConfig, Task, TrainConfig, generator
-from medcore.errors import FitError
+from medcore.config import AugmentConfig, RunConfig, Task, TrainConfig, generator
 from medcore.models import build_from_spec, network_spec
 from medcore.records import Epoch, Prepared
+from medcore.train.augment import Batch, Layout, augment_batch, read_layout
 from medcore.train.device import memory_named, mixed_precision, pick_device
 from medcore.train.fit import (
     Checkpoint,
@@ -29,15 +29,13 @@ from medcore.train.fit import (
     read_fit,
     restore_random,
     start_fit,
-    write_fit,
 )
-from medcore.train.loss import ensemble_losses, member_loss
+from medcore.train.loss import Emphasis, build_emphasis, ensemble_losses, member_loss
 from medcore.train.optimizer import clip_gradients, flat_parameters, learning_rate
+from medcore.train.pause import Pause, check_loss
 from medcore.train.rows import Rows, check_outcome, check_rows, load_rows, outcome_scale
 from medcore.train.trained import TrainedNetwork, network_block
 
-PAUSE_SECONDS = 0.25
-CHECKPOINT_SECONDS = 2.0
 # Rows gathered at once: whole epochs of most tables, without doubling the memory of large ones.
 GATHER_BYTES = 64 * 2**20
 JUDGE_ROWS = 1024
@@ -54,43 +52,15 @@ class Course:
     train: Rows
     validation: Rows | None
     forward: AbstractContextManager
+    emphasis: Emphasis
+    augment: AugmentConfig
+    layout: Layout
+    chance: np.ndarray | None
 
     @property
     def steps(self) -> int:
         """Steps per epoch."""
         return -(-len(self.train) // self.config.batch_size)
-
-
-@dataclass
-class Pause:
-    """Looks up from the work about four times a second."""
-
-    state: Fit
-    checkpoint: Checkpoint | None
-    key: str
-    stopping: Callable[[], bool]
-    next_look: float = field(default_factory=time.perf_counter)
-    next_write: float = field(default_factory=lambda: time.perf_counter() + CHECKPOINT_SECONDS)
-    stopped: bool = False
-
-    def due(self) -> bool:
-        """Tell whether it is time to `look`."""
-        return time.perf_counter() >= self.next_look
-
-    def look(self) -> bool:
-        """Write a checkpoint when it is time, and tell whether to stop."""
-        check_loss(float(self.state.loss_sum), self.state.epoch)
-        self.stopped = self.stopped or self.stopping()
-        if self.stopped or time.perf_counter() >= self.next_write:
-            self.write()
-        self.next_look = time.perf_counter() + PAUSE_SECONDS
-        return self.stopped
-
-    def write(self) -> None:
-        """Write a checkpoint now."""
-        if self.checkpoint is not None:
-            write_fit(self.state, self.checkpoint, self.key)
-        self.next_write = time.perf_counter() + CHECKPOINT_SECONDS
 
 
 def train_network(
@@ -101,6 +71,7 @@ def train_network(
     *,
     fit: str,
     seed: int,
+    ratio: np.ndarray | None = None,
     checkpoint: Checkpoint | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Generator[Epoch, None, TrainedNetwork]:
@@ -109,7 +80,8 @@ def train_network(
     Keeps the weights of the epoch with the least validation loss (mean negative log-likelihood in
     nats, or squared error of the standardised outcome, of the members' mean prediction) and ends
     after `config.train.patience` epochs without a better one. Without validation rows all epochs
-    run and the last weights are kept.
+    run and the last weights are kept. `ratio` says how many times more than it occurs each class
+    counts under `config.balance` (see `class_ratio`); it is taken out of the validation loss.
 
     `stopping` is asked about four times a second; a stop returns the best weights so far, with
     `stopped: true` in the spec. With a `checkpoint`, the fit goes on from there and ends with the
@@ -117,7 +89,7 @@ def train_network(
     """
     check_outcome(train)
     device = pick_device(config.train.device)
-    course = _plan_course(train, validation, config.train, fit, seed, device)
+    course = _plan_course(train, validation, config, fit, seed, device, ratio)
     outputs = 1 if train.task == "regression" else len(train.classes)
     network = network_spec(name, network_block(train), outputs, config.model)
     torch.manual_seed(int(generator(seed, "torch", fit).integers(2**62)))
@@ -125,7 +97,7 @@ def train_network(
         state = start_fit(build_from_spec(network), config.train, device)
     key = ""
     if checkpoint is not None:
-        key = _course_key(network, train, validation, course)
+        key = _course_key(network, train, validation, course, config)
         read_fit(state, checkpoint, key)
     pause = Pause(state, checkpoint, key, stopping)
     if not state.finished:
@@ -151,10 +123,11 @@ def train_network(
 def _plan_course(
     train: Prepared,
     validation: Prepared | None,
-    config: TrainConfig,
+    config: RunConfig,
     fit: str,
     seed: int,
     device: torch.device,
+    ratio: np.ndarray | None,
 ) -> Course:
     scale = outcome_scale(train)
     block = network_block(train)
@@ -165,12 +138,33 @@ def _plan_course(
         check_rows(judged_block, validation, "validation")
         judged = load_rows(judged_block, validation, scale, device)
     rows = load_rows(block, train, scale, device)
-    forward = mixed_precision(device, config.mixed_precision)
-    return Course(fit, seed, train.task, config, rows, judged, forward)
+    chance = None
+    if config.balance.strategy == "balanced_sampler" and ratio is not None:
+        chance = ratio[train.outcome] / ratio[train.outcome].sum()
+    return Course(
+        fit=fit,
+        seed=seed,
+        task=train.task,
+        config=config.train,
+        train=rows,
+        validation=judged,
+        forward=mixed_precision(device, config.train.mixed_precision),
+        emphasis=build_emphasis(config.balance, ratio, device),
+        augment=config.augment,
+        layout=read_layout(block, device),
+        chance=chance,
+    )
 
 
-def _course_key(network: dict, train: Prepared, validation: Prepared | None, course: Course) -> str:
-    parts: list[Any] = [network, course.config.model_dump(), course.fit, course.seed]
+def _course_key(
+    network: dict,
+    train: Prepared,
+    validation: Prepared | None,
+    course: Course,
+    config: RunConfig,
+) -> str:
+    sections = [part.model_dump() for part in (config.train, config.balance, config.augment)]
+    parts: list[Any] = [network, *sections, course.fit, course.seed]
     for prepared in (train, validation):
         if prepared is not None:
             parts += [prepared.blocks["table"].values, prepared.outcome]
@@ -201,8 +195,7 @@ def _run_epochs(state: Fit, course: Course, pause: Pause) -> Generator[Epoch, No
 def _run_steps(state: Fit, course: Course, pause: Pause) -> bool:
     """Do the epoch's remaining steps; return False when stopped."""
     config, train, network = course.config, course.train, state.network.train()
-    order = generator(course.seed, course.fit, "rows", state.epoch).permutation(len(train))
-    order = torch.from_numpy(order).to(state.device)
+    order = torch.from_numpy(_draw_order(course, state.epoch)).to(state.device)
     flats = flat_parameters(state.optimizer)
     gradients = [flat.grad for flat in flats]
     total = course.steps * config.epochs
@@ -211,7 +204,7 @@ def _run_steps(state: Fit, course: Course, pause: Pause) -> bool:
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(config, done + state.step, total)
         with course.forward:
-            loss = member_loss(network(values), outcome, course.task, config.label_smoothing)
+            loss = _batch_loss(network, values, outcome, course)
         loss.backward()
         if config.clip_norm:
             clip_gradients(gradients, config.clip_norm)
@@ -223,6 +216,27 @@ def _run_steps(state: Fit, course: Course, pause: Pause) -> bool:
         if pause.due() and pause.look():
             return False
     return True
+
+
+def _draw_order(course: Course, epoch: int) -> np.ndarray:
+    """Return an epoch's rows in their order; the balanced sampler draws them with replacement."""
+    rng, rows = generator(course.seed, course.fit, "rows", epoch), len(course.train)
+    return (
+        rng.permutation(rows) if course.chance is None else rng.choice(rows, rows, p=course.chance)
+    )
+
+
+def _batch_loss(network: Any, values: Tensor, outcome: Tensor, course: Course) -> Tensor:
+    augment = course.augment
+    batch = Batch(values, outcome)
+    if augment.noise or augment.mask or augment.mixup:
+        batch = augment_batch(values, outcome, augment, course.layout)
+    output, smoothing = network(batch.values), course.config.label_smoothing
+    loss = member_loss(output, batch.outcome, course.task, smoothing, course.emphasis)
+    if batch.partner is None:
+        return loss
+    other = member_loss(output, batch.partner, course.task, smoothing, course.emphasis)
+    return (1 - batch.share) * loss + batch.share * other
 
 
 def split_batches(
@@ -258,7 +272,7 @@ def _judge(state: Fit, course: Course, pause: Pause) -> float | None:
         for values, outcome in pieces:
             with course.forward:
                 output = network(values)
-            losses.append(ensemble_losses(output, outcome, course.task))
+            losses.append(ensemble_losses(output, outcome, course.task, course.emphasis.correction))
             if pause.due() and pause.look():
                 return None
         loss = float(torch.cat(losses).cpu().double().mean())
@@ -295,12 +309,3 @@ def _close_epoch(
     state.epoch, state.step = state.epoch + 1, 0
     state.loss_sum.zero_()
     return epoch
-
-
-def check_loss(loss: float, epoch: int) -> None:
-    """Raise `FitError` when a loss is no longer a number."""
-    if not math.isfinite(loss):
-        raise FitError(
-            f"Training went astray in epoch {epoch} (the loss is no longer a number): lower the "
-            "learning rate, or switch gradient clipping on."
-        )

@@ -3,15 +3,60 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medcore.config import Task
+from medcore.config import BalanceConfig, Task
 
 
-def member_loss(output: Tensor, outcome: Tensor, task: Task, smoothing: float) -> Tensor:
+@dataclass(frozen=True)
+class Emphasis:
+    """What a strategy for rare classes does to the loss; empty for none.
+
+    `weights` (classes,) multiply a row's loss, `shift` (classes,) is added to the logits in
+    training only, `gamma` is focal loss's; `correction` (classes,) is added to log-probabilities
+    when judging, so that validation patients are judged at the frequency they have.
+    """
+
+    weights: Tensor | None = None
+    shift: Tensor | None = None
+    gamma: float = 0.0
+    correction: Tensor | None = None
+
+
+NO_EMPHASIS = Emphasis()
+
+
+def build_emphasis(
+    balance: BalanceConfig, ratio: np.ndarray | None, device: torch.device
+) -> Emphasis:
+    """Return what the strategy does, given each class's `ratio` (see `class_ratio`).
+
+    Class weights are the ratio itself; focal loss is Lin et al. (2017), without their alpha;
+    logit adjustment is Menon et al. (2021): the logarithm of the classes' shares, times tau, is
+    added to the logits while learning, and so is kept out of them.
+    """
+    if balance.strategy == "focal":
+        return Emphasis(gamma=balance.gamma)
+    if ratio is None or balance.strategy == "none":
+        return NO_EMPHASIS
+    grown = torch.from_numpy(np.log(ratio)).float().to(device)
+    weights = grown.exp() if balance.strategy == "class_weight" else None
+    shift = -grown if balance.strategy == "logit_adjusted" else None
+    return Emphasis(weights, shift, correction=-grown)
+
+
+def member_loss(
+    output: Tensor,
+    outcome: Tensor,
+    task: Task,
+    smoothing: float,
+    emphasis: Emphasis = NO_EMPHASIS,
+) -> Tensor:
     """Return the mean of the members' own losses, which is what an ensemble is trained with.
 
     `output`: (rows, members, classes) logits, or (rows, members, 1) standardised values.
@@ -28,10 +73,22 @@ def member_loss(output: Tensor, outcome: Tensor, task: Task, smoothing: float) -
     output = output.flatten(0, 1)
     if task == "regression":
         return functional.mse_loss(output.squeeze(1), outcome)
-    return functional.cross_entropy(output, outcome, label_smoothing=smoothing)
+    if emphasis.shift is not None:
+        output = output + emphasis.shift
+    if emphasis.weights is None and not emphasis.gamma:
+        return functional.cross_entropy(output, outcome, label_smoothing=smoothing)
+    losses = functional.cross_entropy(output, outcome, label_smoothing=smoothing, reduction="none")
+    if emphasis.gamma:
+        likely = output.log_softmax(dim=1).gather(1, outcome[:, None]).squeeze(1).exp()
+        losses = (1 - likely).clamp(min=1e-7) ** emphasis.gamma * losses
+    if emphasis.weights is not None:
+        losses = losses * emphasis.weights[outcome]
+    return losses.mean()
 
 
-def ensemble_losses(output: Tensor, outcome: Tensor, task: Task) -> Tensor:
+def ensemble_losses(
+    output: Tensor, outcome: Tensor, task: Task, correction: Tensor | None = None
+) -> Tensor:
     """Return each row's loss of the members' mean prediction, (rows,).
 
     Negative log-likelihood of the mean probability, without smoothing, or squared error.
@@ -41,4 +98,6 @@ def ensemble_losses(output: Tensor, outcome: Tensor, task: Task) -> Tensor:
         return (output.squeeze(2).mean(1) - outcome) ** 2
     logs = torch.log_softmax(output, dim=2)
     pooled = torch.logsumexp(logs, dim=1) - math.log(output.shape[1])
+    if correction is not None:
+        pooled = torch.log_softmax(pooled + correction, dim=1)
     return -pooled.gather(1, outcome[:, None]).squeeze(1)

@@ -1,4 +1,4 @@
-"""`RunConfig`: everything that decides a run, and the only source of forms, flags and defaults.
+"""The sections of `RunConfig`: one class a group of settings.
 
 A field's `title` is its label, `description` its help text; `ge`/`le` its limits. The pages build
 their widgets from these, the command line its `--set section.field=value`.
@@ -6,14 +6,9 @@ their widgets from these, the command line its `--set section.field=value`.
 
 from __future__ import annotations
 
-import hashlib
-import types
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Literal
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from medcore.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field
 
 Kind = Literal["number", "category", "text", "image", "audio", "series", "date"]
 Role = Literal[
@@ -23,8 +18,16 @@ Task = Literal["binary", "multiclass", "regression"]
 Part = Literal["train", "validation", "calibration", "test"]
 ModelName = Literal["recommended", "tabm", "mlp", "logistic", "random_forest", "gradient_boosting"]
 Preset = Literal["quick", "balanced", "thorough"]
+MissingStrategy = Literal[
+    "median", "mean", "most_frequent", "constant", "knn", "iterative", "iterative_trees",
+    "multiple", "denoising_autoencoder", "miwae", "drop_rows", "drop_columns", "native",
+]  # fmt: skip
+BalanceStrategy = Literal[
+    "none", "class_weight", "focal", "logit_adjusted", "balanced_sampler", "oversample",
+    "undersample", "smote",
+]  # fmt: skip
+Recalibration = Literal["logistic", "prior", "temperature", "isotonic"]
 
-CONFIG_VERSION = 1
 ADVANCED = {"advanced": True}
 
 
@@ -114,13 +117,41 @@ class SplitConfig(Section):
 class MissingConfig(Section):
     """What stands in for a value that was not measured."""
 
-    strategy: Literal["median", "mean", "most_frequent"] = Field(
-        "median", title="Missing numbers become",
-        description="Learned from the training patients only. Categories take the most frequent.",
+    strategy: MissingStrategy = Field(
+        "median", title="Missing values",
+        description="Learned from the training patients only. Median, mean, most frequent value or "
+        "a constant fill each column by itself. Nearest neighbours, iterative, multiple "
+        "imputation, the autoencoder and MIWAE estimate a value from the patient's others. Drop "
+        "rows or columns learns without those that miss too much. Native leaves gaps to gradient "
+        "boosting.",
     )  # fmt: skip
     indicator: bool = Field(
         True, title="Tell the model what was missing",
         description="Adds a yes/no input per column: a test not done can itself be informative.",
+    )  # fmt: skip
+    limit: float = Field(
+        0.0, ge=0, lt=1, title="Most that may be missing", json_schema_extra=ADVANCED,
+        description="For drop rows and drop columns: what misses a larger share is left out of "
+        "learning; 0 keeps only what is complete.",
+    )  # fmt: skip
+    constant: float = Field(
+        0.0, ge=-1e9, le=1e9, title="Constant", json_schema_extra=ADVANCED,
+        description="For the strategy constant: stands in for missing numbers. Missing categories "
+        "become a category of their own.",
+    )  # fmt: skip
+    neighbours: int = Field(
+        5, ge=1, le=100, title="Nearest neighbours", json_schema_extra=ADVANCED,
+        description="For nearest neighbours: similar training patients whose values are averaged.",
+    )  # fmt: skip
+    rounds: int = Field(
+        10, ge=1, le=50, title="Rounds of iteration", json_schema_extra=ADVANCED,
+        description="For iterative and multiple imputation: how often each column is estimated "
+        "anew from the others, at most.",
+    )  # fmt: skip
+    draws: int = Field(
+        5, ge=2, le=50, title="Imputations", json_schema_extra=ADVANCED,
+        description="For multiple imputation: completed tables, each with a model of its own. "
+        "About as many as per cent of rows with gaps is a good number.",
     )  # fmt: skip
 
 
@@ -224,6 +255,64 @@ class TrainConfig(Section):
     )  # fmt: skip
 
 
+class BalanceConfig(Section):
+    """What is done about rare classes; by default nothing but a well-chosen threshold."""
+
+    strategy: BalanceStrategy = Field(
+        "none", title="Rare classes",
+        description="None, with a chosen threshold, is usually best: re-weighting and re-sampling "
+        "seldom find more patients and make risks too high (van den Goorbergh et al. 2022); "
+        "after them the risks are recalibrated. SMOTE invents patients between real ones; focal "
+        "loss, the logit-adjusted loss and the balanced sampler work in networks only.",
+    )  # fmt: skip
+    strength: float = Field(
+        1.0, gt=0, le=1, title="Strength of balancing", json_schema_extra=ADVANCED,
+        description="1 makes all classes count alike in training; smaller values go part of the "
+        "way. For weights, sampler, over- and under-sampling and SMOTE.",
+    )  # fmt: skip
+    gamma: float = Field(
+        2.0, ge=0, le=10, title="Focal loss: gamma", json_schema_extra=ADVANCED,
+        description="How little patients count that the network already gets right; "
+        "0 is the plain loss.",
+    )  # fmt: skip
+    tau: float = Field(
+        1.0, ge=0, le=5, title="Logit adjustment: tau", json_schema_extra=ADVANCED,
+        description="How far the classes' frequencies are taken out of what the network learns; "
+        "1 wholly, 0 not at all.",
+    )  # fmt: skip
+    neighbours: int = Field(
+        5, ge=1, le=50, title="SMOTE: neighbours", json_schema_extra=ADVANCED,
+        description="Similar patients of the class between whom new ones are drawn; "
+        "fewer are taken where a class is smaller.",
+    )  # fmt: skip
+    recalibration: Recalibration = Field(
+        "logistic", title="Recalibration afterwards", json_schema_extra=ADVANCED,
+        description="How risks are put right after any of the strategies, on patients the model "
+        "was not fitted on. Logistic (Platt) corrects level and spread; prior takes out exactly "
+        "what was put in; temperature does that and corrects the spread; isotonic bends freely "
+        "and needs 1,000 patients.",
+    )  # fmt: skip
+
+
+class AugmentConfig(Section):
+    """Random changes of the training rows, drawn anew for each learning step; 0 switches off."""
+
+    mixup: float = Field(
+        0.0, ge=0, le=10, title="Mixup", json_schema_extra=ADVANCED,
+        description="Networks learn from mixtures of two patients and of their outcomes; "
+        "0.2 is mild, 1 strong.",
+    )  # fmt: skip
+    mask: float = Field(
+        0.0, ge=0, le=0.9, title="Masking", json_schema_extra=ADVANCED,
+        description="Share of columns hidden at random in each row, so that a network does not "
+        "lean on one of them.",
+    )  # fmt: skip
+    noise: float = Field(
+        0.0, ge=0, le=2, title="Noise", json_schema_extra=ADVANCED,
+        description="Standard deviation of random noise on scaled numbers; 0.1 is mild.",
+    )  # fmt: skip
+
+
 class EvaluateConfig(Section):
     """How the model is judged."""
 
@@ -240,103 +329,3 @@ class EvaluateConfig(Section):
         0.9, gt=0, lt=1, title="Target", json_schema_extra=ADVANCED,
         description="The sensitivity or specificity to reach, or the fixed threshold.",
     )  # fmt: skip
-
-
-class RunConfig(Section):
-    """Everything that decides a run.
-
-    >>> RunConfig().model.name
-    'recommended'
-    """
-
-    version: Literal[1] = CONFIG_VERSION
-    task: Task | None = Field(None, title="Task", description="Inferred from the outcome.")
-    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", json_schema_extra=ADVANCED,
-                      description="The same seed gives the same numbers.")  # fmt: skip
-    data: DataConfig = DataConfig()
-    outcome: OutcomeConfig = OutcomeConfig()
-    split: SplitConfig = SplitConfig()
-    missing: MissingConfig = MissingConfig()
-    prepare: PrepareConfig = PrepareConfig()
-    model: ModelConfig = ModelConfig()
-    train: TrainConfig = TrainConfig()
-    evaluate: EvaluateConfig = EvaluateConfig()
-
-
-PRESETS: dict[Preset, dict[str, Any]] = {
-    "quick": {"train.epochs": 24, "train.patience": 5},
-    "balanced": {},
-    "thorough": {
-        "train.epochs": 100,
-        "train.patience": 20,
-        "train.learning_rate": 2e-3,
-        "model.ensemble": 32,
-        "model.width": 128,
-    },
-}
-
-
-def load_config(values: dict[str, Any]) -> RunConfig:
-    """Check a plain dict (a read `config.json`) and return the config.
-
-    Raises `ConfigError` with the first wrong field, its value and the rule.
-    """
-    try:
-        return RunConfig.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "config"
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(f"There is no setting '{where}'; check its spelling.") from None
-        raise ConfigError(
-            f"Setting '{where}' cannot be {first['input']!r}: {first['msg']}."
-        ) from None
-
-
-def change_config(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
-    """Return a config with dotted fields changed, e.g. `{"train.epochs": 20}`.
-
-    >>> change_config(RunConfig(), {"train.epochs": "20"}).train.epochs
-    20
-    """
-    values = config.model_dump()
-    for path, value in changes.items():
-        *sections, field = path.split(".")
-        place: Any = values
-        for section in sections:
-            place = place.get(section) if isinstance(place, dict) else None
-        if not isinstance(place, dict) or (field not in place and place is values):
-            raise ConfigError(f"There is no setting '{path}'; check its spelling.")
-        place[field] = None if value in ("none", "None") and _is_optional(path) else value
-    return load_config(values)
-
-
-def _is_optional(path: str) -> bool:
-    model: Any = RunConfig
-    annotation: Any = None
-    for part in path.split("."):
-        field = getattr(model, "model_fields", {}).get(part)
-        if field is None:
-            return False
-        annotation = model = field.annotation
-    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
-
-
-def preset_config(preset: Preset, config: RunConfig | None = None) -> RunConfig:
-    """Return the config with a preset's values.
-
-    >>> preset_config("quick").train.epochs
-    24
-    """
-    return change_config(config or RunConfig(), PRESETS[preset])
-
-
-def generator(seed: int, *names: str | int) -> np.random.Generator:
-    """Return the random generator that belongs to a seed and a purpose, e.g. `("split", 3)`.
-
-    >>> bool(generator(0, "split").random() == generator(0, "split").random())
-    True
-    """
-    text = "/".join(str(name) for name in names)
-    words = np.frombuffer(hashlib.sha256(text.encode()).digest(), dtype=np.uint32)
-    return np.random.default_rng([seed, *words.tolist()])

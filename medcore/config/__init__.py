@@ -1,0 +1,174 @@
+"""`RunConfig`: everything that decides a run, and the only source of forms, flags and defaults.
+
+A field's `title` is its label, `description` its help text; `ge`/`le` its limits. The pages build
+their widgets from these, the command line its `--set section.field=value`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from typing import Any, Literal, Union, get_args, get_origin
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from medcore.config.sections import (
+    ADVANCED,
+    AugmentConfig,
+    BalanceConfig,
+    BalanceStrategy,
+    DataConfig,
+    EvaluateConfig,
+    Kind,
+    MissingConfig,
+    MissingStrategy,
+    ModelConfig,
+    ModelName,
+    OutcomeConfig,
+    Part,
+    PrepareConfig,
+    Preset,
+    Recalibration,
+    Repair,
+    Role,
+    Section,
+    SplitConfig,
+    Task,
+    TrainConfig,
+)
+from medcore.errors import ConfigError
+
+__all__ = [
+    "PRESETS",
+    "AugmentConfig",
+    "BalanceConfig",
+    "BalanceStrategy",
+    "DataConfig",
+    "EvaluateConfig",
+    "Kind",
+    "MissingConfig",
+    "MissingStrategy",
+    "ModelConfig",
+    "ModelName",
+    "OutcomeConfig",
+    "Part",
+    "PrepareConfig",
+    "Preset",
+    "Recalibration",
+    "Repair",
+    "Role",
+    "RunConfig",
+    "Section",
+    "SplitConfig",
+    "Task",
+    "TrainConfig",
+    "change_config",
+    "generator",
+    "load_config",
+    "preset_config",
+]
+
+CONFIG_VERSION = 1
+
+
+class RunConfig(Section):
+    """Everything that decides a run.
+
+    >>> RunConfig().model.name
+    'recommended'
+    """
+
+    version: Literal[1] = CONFIG_VERSION
+    task: Task | None = Field(None, title="Task", description="Inferred from the outcome.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", json_schema_extra=ADVANCED,
+                      description="The same seed gives the same numbers.")  # fmt: skip
+    data: DataConfig = DataConfig()
+    outcome: OutcomeConfig = OutcomeConfig()
+    split: SplitConfig = SplitConfig()
+    missing: MissingConfig = MissingConfig()
+    prepare: PrepareConfig = PrepareConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    balance: BalanceConfig = BalanceConfig()
+    augment: AugmentConfig = AugmentConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+
+PRESETS: dict[Preset, dict[str, Any]] = {
+    "quick": {"train.epochs": 24, "train.patience": 5},
+    "balanced": {},
+    "thorough": {
+        "train.epochs": 100,
+        "train.patience": 20,
+        "train.learning_rate": 2e-3,
+        "model.ensemble": 32,
+        "model.width": 128,
+    },
+}
+
+
+def load_config(values: dict[str, Any]) -> RunConfig:
+    """Check a plain dict (a read `config.json`) and return the config.
+
+    Raises `ConfigError` with the first wrong field, its value and the rule.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "config"
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"There is no setting '{where}'; check its spelling.") from None
+        raise ConfigError(
+            f"Setting '{where}' cannot be {first['input']!r}: {first['msg']}."
+        ) from None
+
+
+def change_config(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
+    """Return a config with dotted fields changed, e.g. `{"train.epochs": 20}`.
+
+    >>> change_config(RunConfig(), {"train.epochs": "20"}).train.epochs
+    20
+    """
+    values = config.model_dump()
+    for path, value in changes.items():
+        *sections, field = path.split(".")
+        place: Any = values
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or (field not in place and place is values):
+            raise ConfigError(f"There is no setting '{path}'; check its spelling.")
+        place[field] = None if value in ("none", "None") and _is_optional(path) else value
+    return load_config(values)
+
+
+def _is_optional(path: str) -> bool:
+    model: Any = RunConfig
+    annotation: Any = None
+    for part in path.split("."):
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            return False
+        annotation = model = field.annotation
+    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
+
+
+def preset_config(preset: Preset, config: RunConfig | None = None) -> RunConfig:
+    """Return the config with a preset's values.
+
+    >>> preset_config("quick").train.epochs
+    24
+    """
+    return change_config(config or RunConfig(), PRESETS[preset])
+
+
+def generator(seed: int, *names: str | int) -> np.random.Generator:
+    """Return the random generator that belongs to a seed and a purpose, e.g. `("split", 3)`.
+
+    >>> bool(generator(0, "split").random() == generator(0, "split").random())
+    True
+    """
+    text = "/".join(str(name) for name in names)
+    words = np.frombuffer(hashlib.sha256(text.encode()).digest(), dtype=np.uint32)
+    return np.random.default_rng([seed, *words.tolist()])

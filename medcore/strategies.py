@@ -1,0 +1,82 @@
+"""Which strategies for rare classes and missing values go with which task and model, in words."""
+
+from __future__ import annotations
+
+from medcore.config import BalanceConfig, BalanceStrategy, MissingStrategy, RunConfig, Task
+from medcore.errors import ConfigError
+
+ROW_STRATEGIES = ("oversample", "undersample", "smote")
+NETWORK_STRATEGIES = ("focal", "logit_adjusted", "balanced_sampler")
+NETWORKS = ("tabm", "mlp", "recommended")
+BALANCE_TITLES: dict[BalanceStrategy, str] = {
+    "none": "Nothing, with a chosen threshold",
+    "class_weight": "Class weights",
+    "focal": "Focal loss",
+    "logit_adjusted": "Logit-adjusted loss",
+    "balanced_sampler": "Balanced sampler",
+    "oversample": "Random over-sampling",
+    "undersample": "Random under-sampling",
+    "smote": "SMOTE",
+}
+MISSING_TITLES: dict[MissingStrategy, str] = {
+    "median": "Median",
+    "mean": "Mean",
+    "most_frequent": "Most frequent value",
+    "constant": "Constant",
+    "knn": "Nearest neighbours",
+    "iterative": "Iterative (ridge)",
+    "iterative_trees": "Iterative (trees)",
+    "multiple": "Multiple imputation",
+    "denoising_autoencoder": "Denoising autoencoder",
+    "miwae": "MIWAE",
+    "drop_rows": "Drop rows",
+    "drop_columns": "Drop columns",
+    "native": "Native (gradient boosting)",
+}
+
+
+def treats(name: str, balance: BalanceConfig) -> bool:
+    """Tell whether the strategy for rare classes changes how the model `name` is fitted."""
+    if balance.strategy == "none" or name == "prevalence":
+        return False
+    return name in NETWORKS or balance.strategy not in NETWORK_STRATEGIES
+
+
+def check_strategies(config: RunConfig, task: Task) -> None:
+    """Raise `ConfigError` when the model or the task cannot take a strategy that is set."""
+    _check_balance(config, task)
+    if config.missing.strategy == "native" and config.model.name != "gradient_boosting":
+        raise ConfigError(
+            f"The model '{config.model.name}' cannot take missing values as they are (native): "
+            "choose gradient_boosting, or another strategy for missing values."
+        )
+    if config.model.name not in NETWORKS:
+        for name, strength in config.augment:
+            if strength:
+                raise ConfigError(
+                    f"Augmentation (augment.{name}) works inside a network's training, which the "
+                    f"model '{config.model.name}' has not: set it to 0, or choose recommended, "
+                    "tabm or mlp."
+                )
+
+
+def _check_balance(config: RunConfig, task: Task) -> None:
+    balance, name = config.balance, config.model.name
+    if balance.strategy == "none":
+        return
+    title = BALANCE_TITLES[balance.strategy]
+    if task == "regression":
+        raise ConfigError(
+            f"{title} needs an outcome with classes, and this one is a number: "
+            "set balance.strategy to none."
+        )
+    if not treats(name, balance):
+        raise ConfigError(
+            f"{title} works inside a network's training, which the model '{name}' has not: "
+            "choose class_weight, or one of the models recommended, tabm and mlp."
+        )
+    if balance.strategy == "focal" and balance.recalibration == "prior":
+        raise ConfigError(
+            "Focal loss changes no class's share, so there is no prior to correct: "
+            "set balance.recalibration to logistic."
+        )
