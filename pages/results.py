@@ -19,6 +19,7 @@ from pages.parts.judgement import (
     show_metrics,
 )
 from pages.parts.rows import show_ledger
+from pages.parts.strategies import show_strategies
 from pages.parts.threshold import show_threshold
 
 
@@ -82,6 +83,7 @@ def show_all(run: Run, evaluation: Evaluation, name: str, unit: str) -> None:
     if evaluation.task == "binary":
         show_threshold(run, evaluation)
     show_groups(run, evaluation)
+    show_strategies(run, evaluation)
     show_metrics(evaluation)
     show_limits(evaluation)
     with st.expander("How it learned"):

@@ -45,12 +45,35 @@ def a_class_table(rows: int = 240) -> Dataset:
     return make_dataset(table, "Grades", "grades.csv", "1" * 64)
 
 
+def a_rare_table(rows: int = 400) -> Dataset:
+    """Return a table with gaps whose outcome one patient in eight has."""
+    rng = np.random.default_rng(2)
+    age, lactate = rng.normal(65, 10, rows), rng.lognormal(0.5, 0.5, rows)
+    chance = 1 / (1 + np.exp(3.2 - 0.8 * lactate - (age - 65) / 15))
+    died = np.where(rng.random(rows) < chance, "yes", "no")
+    lactate[rng.random(rows) < 0.3] = np.nan
+    ward = rng.choice(["a", "b", "c"], rows).astype(object)
+    ward[::11] = None
+    table = pd.DataFrame({"age": age, "lactate": lactate, "ward": ward, "died": died})
+    return make_dataset(table, "Lactate", "lactate.csv", "2" * 64)
+
+
 CASES = {
     "rival": (lambda: load_sample("heart_failure"), {"model.name": "logistic"}),
     "binary": (lambda: load_sample("heart_failure"), {"model.name": "mlp"}),
     "folds": (
         lambda: load_sample("wdbc"),
         {"model.name": "logistic", "split.kind": "kfold", "split.folds": 3},
+    ),
+    "strategies": (
+        a_rare_table,
+        {
+            "data.roles": {"died": "outcome"},
+            "model.name": "logistic",
+            "missing.strategy": "multiple",
+            "missing.draws": 2,
+            "balance.strategy": "oversample",
+        },
     ),
     "multiclass": (
         a_class_table,

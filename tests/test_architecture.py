@@ -19,7 +19,7 @@ FLOORS = {
     "train": 4,
     "prepare": 5, "predict": 5.5, "explain": 5.5,
     "recipes": 6, "report": 6, "certificate": 6,
-    "pipeline": 7, "apply": 7,
+    "pipeline": 7, "apply": 7, "laboratory": 7,
     "jobs": 8,
     "__main__": 9, "__init__": 9,
 }  # fmt: skip

@@ -173,6 +173,23 @@ def test_results_tell_for_whom_the_model_works(open_case, case, column):
     assert "Whether a model is fair" in words(app)
 
 
+def test_results_show_what_strategies_did_to_the_risks(open_case):
+    app = open_case("results", "strategies")
+    check(app)
+    assert "What balancing did to the risks" in words(app)
+    frames = [frame.value for frame in app.dataframe]
+    risks = next(f for f in frames if "Before" in f).set_index("Figure")
+    prevalence = float(re.search(r"([\d.]+)% of test patients", words(app)).group(1)) / 100
+    before, after = (
+        float(risks.loc["Mean predicted risk", side].split()[0]) for side in ("Before", "After")
+    )
+    assert before > 2 * prevalence
+    assert after == pytest.approx(prevalence, abs=0.06)
+    joined = next(f for f in frames if "Missing information" in f)
+    assert "AUROC" in set(joined["Figure"])
+    assert "filled in 2 plausible ways" in words(app)
+
+
 def test_present_is_clean_and_ends(open_case):
     app = open_case("results", "binary")
     app.button(key="present_on").click().run()
@@ -289,7 +306,7 @@ def test_deleting_asks_once_and_names_what_goes(open_case, kept):
     for key, named in (
         (f"delete_{run}", "“A binary model”"),
         (f"delete_data_{dataset}", "299 rows"),
-        ("delete_workspace", "4 data sets and 5 models"),
+        ("delete_workspace", "5 data sets and 6 models"),
     ):
         app.button(key=key).click().run()
         check(app)

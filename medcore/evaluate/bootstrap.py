@@ -26,7 +26,7 @@ def bootstrap_metrics(
     rows = len(cluster)
     value = {name: float(v[0]) for name, v in measure(np.ones((1, rows))).items()}
     drawn = resample_measure(measure, cluster, resamples, rng)
-    return {name: _interval(value[name], drawn[name], rows) for name in value}
+    return {name: interval_of(value[name], drawn[name], rows) for name in value}
 
 
 def bootstrap_differences(
@@ -62,7 +62,8 @@ def resample_measure(
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def _interval(value: float, drawn: np.ndarray, rows: int) -> Metric:
+def interval_of(value: float, drawn: np.ndarray, rows: int) -> Metric:
+    """Return a figure with the percentile interval of its resampled values."""
     kept = drawn[np.isfinite(drawn)]
     lost = len(drawn) - len(kept)
     if not np.isfinite(value):

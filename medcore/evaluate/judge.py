@@ -112,7 +112,7 @@ def evaluate_predictions(predictions: Predictions, config: RunConfig) -> Evaluat
         before = judge_rows(predictions, UNCALIBRATED, config)
         curves["recalibration"] = recalibration_effect(before, judged["model"], config)
     if draws:
-        measures = [_measures(_test_rows(predictions, name, judged["model"])) for name in draws]
+        measures = [measure_all(_test_rows(predictions, name, judged["model"])) for name in draws]
         curves["imputations"] = pool_imputations(measures, judged["model"].cluster, config)
     return Evaluation(
         task=predictions.task,
@@ -164,7 +164,7 @@ def _test_rows(predictions: Predictions, name: str, like: Judged) -> Judged:
     return replace(like, frame=test)
 
 
-def _measures(rows: Judged) -> Measure:
+def measure_all(rows: Judged) -> Measure:
     """Return the function from weights to all metrics of these rows."""
     if rows.predictions.task == "regression":
         outcome = rows.frame["outcome"].to_numpy(np.float64)
@@ -220,7 +220,7 @@ def _multiclass(rows: Judged, weights: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _measure_part(rows: Judged, resamples: int, rng: np.random.Generator) -> PartEvaluation:
-    measure = _measures(rows)
+    measure = measure_all(rows)
     metrics = bootstrap_metrics(measure, rows.cluster, resamples, rng)
     metrics = {name: _with_reason(name, metric) for name, metric in metrics.items()}
     task = rows.predictions.task
@@ -302,7 +302,7 @@ def compared_measure(rows: Judged) -> Measure:
 def _light_measures(rows: Judged) -> Measure:
     """Return only what is compared; the rest would double the work."""
     if rows.predictions.task != "binary":
-        return _measures(rows)
+        return measure_all(rows)
     event, risk = rows.event.astype(np.float64), rows.risk
     return lambda weights: {
         **ranking_metrics(event, risk, weights),
@@ -317,7 +317,7 @@ def _folds(rows: Judged) -> tuple[Mapping[str, Any], ...]:
     for fold in numbers:
         mask = rows.frame["fold"].eq(fold).to_numpy(bool)
         part = replace(rows, frame=rows.frame[mask], cluster=rows.cluster[mask])
-        values = _measures(part)(np.ones((1, int(mask.sum()))))
+        values = measure_all(part)(np.ones((1, int(mask.sum()))))
         metrics = {name: float(v[0]) if np.isfinite(v[0]) else None for name, v in values.items()}
         found.append(
             {

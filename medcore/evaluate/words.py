@@ -42,6 +42,10 @@ LABELS = {
     "ece": ("ECE", "Mean distance of predicted and observed risk in ten groups of patients."),
     "ici": ("ICI", "Mean distance of predicted risk and its smooth observed counterpart."),
     "o_e": ("Observed / expected", "Patients with the outcome per predicted one; 1 is right."),
+    "net_benefit": ("Net benefit", "Share of patients rightly treated, less those treated in "
+                    "vain at their weight, when whoever has more than the average risk is treated; "
+                    "0 is treating nobody."),
+    "mean_risk": ("Mean predicted risk", "Should equal the share of patients with the outcome."),
     "mae": ("Mean absolute error", "How far off a prediction is on average, in the outcome's "
             "unit."),
     "rmse": ("RMSE", "Like the mean error, but large errors weigh more; in the outcome's unit."),

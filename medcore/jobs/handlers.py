@@ -5,11 +5,14 @@ Heavy packages are imported inside: the server knows this table without loading 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from medcore.config import load_config
 from medcore.errors import JobError
 from medcore.records import Evaluation, Event, Watch
 from medcore.store import (
@@ -24,6 +27,7 @@ from medcore.store import (
     save_dataset,
     set_run_summary,
 )
+from medcore.store.files import remove_folder
 
 Handler = Callable[[Workspace, Job, Watch], dict[str, Any] | None]
 
@@ -95,6 +99,21 @@ def predict_file(workspace: Workspace, job: Job, _: Watch) -> dict[str, Any]:
     }
 
 
+def laboratory(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
+    """Compare strategies; what was fitted is kept until the end, for a restart."""
+    from medcore.laboratory import read_choice
+    from medcore.laboratory.work import run_laboratory
+
+    config, choice = load_config(job.payload["config"]), read_choice(job.payload["choice"])
+    dataset = load_dataset(workspace, job.payload["dataset"])
+    text = json.dumps([dataset.sha256, job.payload["config"], choice.values()], sort_keys=True)
+    folder = workspace.folder / "laboratory" / hashlib.sha256(text.encode()).hexdigest()[:16]
+    result = run_laboratory(dataset, config, choice, watch, folder)
+    if result is not None:
+        remove_folder(folder)
+    return result
+
+
 def summarise(evaluation: Evaluation) -> dict[str, Any]:
     """Return what lists show of a run: task, patients, and every metric of the test part."""
     test = evaluation.parts.get("test")
@@ -113,5 +132,12 @@ HANDLERS: Mapping[str, Handler] = {
     "run": train,
     "judge": judge,
     "predict": predict_file,
+    "laboratory": laboratory,
 }
-LANES: Mapping[str, Lane] = {"import": "short", "run": "long", "judge": "long", "predict": "short"}
+LANES: Mapping[str, Lane] = {
+    "import": "short",
+    "run": "long",
+    "judge": "long",
+    "predict": "short",
+    "laboratory": "long",
+}

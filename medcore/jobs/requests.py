@@ -10,6 +10,7 @@ from medcore.config import RunConfig
 from medcore.errors import JobError
 from medcore.jobs.handlers import LANES
 from medcore.jobs.tending import tend
+from medcore.laboratory import Choice
 from medcore.records import Run
 from medcore.store import (
     Job,
@@ -66,6 +67,19 @@ def judge_run(workspace: Workspace, run_id: str) -> Job:
     job = add_job(workspace, "judge", payload, run.id, LANES["judge"], before=("stopped",))
     tend(workspace.home)
     return get_job(workspace, job.id)
+
+
+def start_laboratory(
+    workspace: Workspace, dataset_id: str, config: RunConfig, choice: Choice
+) -> Job:
+    """Compare strategies on a data set; `job.result` will hold the figures."""
+    row = get_dataset_row(workspace, dataset_id)
+    payload = {
+        "dataset": row.id,
+        "config": config.model_dump(mode="json"),
+        "choice": choice.values(),
+    }
+    return submit(workspace, "laboratory", payload)
 
 
 def start_import(workspace: Workspace, path: Path, name: str) -> Job:

@@ -93,7 +93,7 @@ def fit_folds(work: Work) -> None:
     for place, fold in enumerate(work.plan.folds):
         if work.stopped:
             return
-        work.rows.append(_prepare_fold(work, place, fold))
+        work.rows.append(prepare_fold(work, place, fold))
         work.stopped = work.stopped or work.watch.stopping()
         for draw, rows in enumerate(work.rows[-1]):
             for name in work.plan.names:
@@ -112,7 +112,8 @@ def learn_preparation(work: Work, row_ids: np.ndarray, label: str) -> Preparatio
     return fit_preparation(dataset, rows, config, work.classes, imputer)
 
 
-def _prepare_fold(work: Work, place: int, fold: Fold) -> tuple[FoldRows, ...]:
+def prepare_fold(work: Work, place: int, fold: Fold) -> tuple[FoldRows, ...]:
+    """Return a fold's rows, once for each imputation; raises `FitError` when none can be used."""
     learned = learn_preparation(work, fold.learn, f"fold {place + 1}")
     calibration = work.parts.get("calibration")
     wanted = work.config.balance.strategy != "none" and calibration is not None

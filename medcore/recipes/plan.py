@@ -85,23 +85,27 @@ def make_plan(
     cross = not len(validation) or (chosen == "recommended" and rows < FEW_FOLDS_ROWS)
     folds: tuple[Fold, ...] = (Fold(train, validation),)
     if cross:
-        folds = _cross_folds(dataset, parts, config, bool(classes))
+        empty = train[:0]
+        both = np.sort(np.concatenate([train, parts.get("validation", empty)]))
+        count = MANY_FOLDS if len(both) < MANY_FOLDS_ROWS else FEW_FOLDS
+        folds = draw_folds(dataset, both, count, config.seed, named=bool(classes))
     if not folds:
         raise FitError(f"{rows} rows are too few to learn from and judge on; bring more patients.")
     return Plan(tuple(members), tuple(names), folds)
 
 
-def _cross_folds(
-    dataset: Dataset, parts: Parts, config: RunConfig, named: bool
+def draw_folds(
+    dataset: Dataset, rows: np.ndarray, count: int, seed: int, *, named: bool
 ) -> tuple[Fold, ...]:
-    empty = parts["train"][:0]
-    rows = np.sort(np.concatenate([parts["train"], parts.get("validation", empty)]))
-    count = MANY_FOLDS if len(rows) < MANY_FOLDS_ROWS else FEW_FOLDS
+    """Divide rows into folds for cross-fitting, patients kept whole; `named` outcomes are classes.
+
+    There may be fewer folds than `count` where patients are few.
+    """
     frame = dataset.frame.loc[rows]
     outcome = frame[dataset.with_role("outcome")[0].name]
     patients = dataset.with_role("patient")
     group = frame[patients[0].name] if patients else pd.Series(np.arange(len(rows)))
-    held = cross_fit_folds(outcome, group, count, generator(config.seed, "cross-fit"))
+    held = cross_fit_folds(outcome, group, count, generator(seed, "cross-fit"))
     codes, _ = pd.factorize(group.reset_index(drop=True), use_na_sentinel=False)
     words = outcome.to_numpy(object) if named else None
     folds = (_make_fold(rows, held_out, words, codes) for held_out in held)

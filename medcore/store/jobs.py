@@ -146,9 +146,13 @@ def get_job(workspace: Workspace, identity: str) -> Job:
     return job
 
 
-def list_jobs(workspace: Workspace, *, active_only: bool = False, limit: int = 100) -> list[Job]:
-    """Return the workspace's jobs, the newest first."""
+def list_jobs(
+    workspace: Workspace, *, active_only: bool = False, kind: str | None = None, limit: int = 100
+) -> list[Job]:
+    """Return the workspace's jobs, or those of a kind, the newest first."""
     query = sa.select(jobs).where(jobs.c.workspace == workspace.id)
+    if kind is not None:
+        query = query.where(jobs.c.kind == kind)
     if active_only:
         query = query.where(jobs.c.state.in_(ACTIVE))
     with reading(workspace.home) as connection:

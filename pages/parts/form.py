@@ -11,13 +11,13 @@ from pydantic.fields import FieldInfo
 
 from medcore.config import RunConfig, Section
 from medcore.evaluate.words import MODELS
+from medcore.strategies import BALANCE_TITLES, MISSING_TITLES
 
 WORDS = {
     "holdout": "One test group (hold-out)",
     "kfold": "Everyone is tested once (k-fold)",
     "temporal": "The latest patients are the test",
     "site": "Each site is the test in turn",
-    "most_frequent": "most frequent value",
     "adamw": "AdamW",
     "sgd": "SGD with momentum",
     "youden": "Youden (recall and specificity alike)",
@@ -25,6 +25,8 @@ WORDS = {
     "cpu": "CPU",
     "cuda": "CUDA graphics processor",
     "mps": "Apple graphics processor",
+    **MISSING_TITLES,
+    **BALANCE_TITLES,
     **{name: title for name, title in MODELS.items() if name != "model"},
 }
 GROUPS = {
@@ -33,6 +35,8 @@ GROUPS = {
     "prepare": "Preparing columns",
     "model": "Network",
     "train": "Learning",
+    "balance": "Rare classes",
+    "augment": "Augmentation",
     "evaluate": "Judging",
     "seed": "Repeatability",
 }

@@ -13,6 +13,11 @@ from medcore.store import Workspace, get_run
 from pages.parts import state
 
 UNDER_WAY = "jobs_under_way"
+WORK = {
+    "import": "Reading a table",
+    "predict": "Predicting a file",
+    "laboratory": "Laboratory",
+}
 RESEARCH = "Research use. Not a medical device."
 
 
@@ -79,9 +84,7 @@ def _show_jobs() -> None:
     for run in {before[ended] for ended in before.keys() - st.session_state[UNDER_WAY].keys()}:
         _tell_end(workspace, run)
     for job in jobs[:5]:
-        name = {"import": "Reading a table", "predict": "Predicting a file"}.get(
-            job.kind, "Training"
-        )
+        name = WORK.get(job.kind, "Training")
         text = f"{name}: {job.message}" if job.state != "queued" else f"{name}: waiting"
         bar, button = st.columns([5, 1], vertical_alignment="center")
         bar.progress(min(1.0, job.fraction), text=text)

@@ -14,7 +14,10 @@ SECTIONS = {
         ("data", "Data", ":material/table:"),
         ("checks", "Checks", ":material/fact_check:"),
     ],
-    "Model": [("train", "Train", ":material/model_training:")],
+    "Model": [
+        ("train", "Train", ":material/model_training:"),
+        ("laboratory", "Laboratory", ":material/science:"),
+    ],
     "Judge": [
         ("results", "Results", ":material/monitoring:"),
         ("compare", "Compare", ":material/compare_arrows:"),

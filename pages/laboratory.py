@@ -1,0 +1,95 @@
+"""Laboratory: which way of handling missing values and rare outcomes helps, and which seems to?"""
+
+import streamlit as st
+
+from medcore.config import BalanceConfig, MissingConfig, RunConfig
+from medcore.data import infer_task
+from medcore.jobs import start_laboratory
+from medcore.laboratory import (
+    LABORATORY_MODELS,
+    Choice,
+    count_fits,
+    estimate_seconds,
+    list_cells,
+)
+from medcore.strategies import BALANCE_TITLES, MISSING_TITLES
+from pages.parts import state
+from pages.parts.cells import find_laboratory, show_live, show_result
+from pages.parts.form import WORDS
+from pages.parts.frame import count, need_dataset, open_page, write_seconds
+
+USUAL_MISSING, USUAL_BALANCE = ("median", "iterative", "drop_rows"), ("none", "class_weight")
+
+
+def choose_cells(config: RunConfig) -> Choice | None:
+    """Show the strategies to tick, the model and the folds; None while nothing is ticked."""
+    place = state.current().dataset.id
+    named = infer_task(state.configured(), config) != "regression"
+    left, right = st.columns(2)
+    missing = left.multiselect(
+        "Missing values", list(MISSING_TITLES), default=USUAL_MISSING,
+        format_func=MISSING_TITLES.get, key=f"lab_missing_{place}",
+        help=MissingConfig.model_fields["strategy"].description,
+    )  # fmt: skip
+    balance = ["none"]
+    if named:
+        balance = right.multiselect(
+            "Rare classes", list(BALANCE_TITLES), default=USUAL_BALANCE,
+            format_func=BALANCE_TITLES.get, key=f"lab_balance_{place}",
+            help=BalanceConfig.model_fields["strategy"].description,
+        )  # fmt: skip
+    else:
+        right.caption("The outcome is a number, so there are no rare classes.")
+    left, right = st.columns(2)
+    chosen = config.model.name if config.model.name in LABORATORY_MODELS else "logistic"
+    model = left.selectbox(
+        "Model", LABORATORY_MODELS, index=LABORATORY_MODELS.index(chosen),
+        format_func=WORDS.get, key=f"lab_model_{place}",
+        help="One model for all combinations. Logistic regression answers soonest; "
+        "focal loss, the logit-adjusted loss and the balanced sampler need a network.",
+    )  # fmt: skip
+    folds = right.number_input(
+        "Folds", 2, 20, 5, key=f"lab_folds_{place}",
+        help="Each patient is predicted by a model that learned from the other folds.",
+    )  # fmt: skip
+    if not missing or not balance:
+        return None
+    return Choice(tuple(missing), tuple(balance), model, int(folds))
+
+
+def start(choice: Choice, config: RunConfig) -> None:
+    """Queue the comparison."""
+    now = state.current()
+    start_laboratory(now.workspace, now.dataset.id, config, choice)
+    st.rerun()
+
+
+open_page(
+    "Laboratory",
+    "Which way of handling missing values and rare outcomes helps, and which only seems to? Every "
+    "combination learns from and is judged on the same patients; the test patients stay aside.",
+)
+if need_dataset():
+    config, job = state.settings(), find_laboratory()
+    if not state.configured().with_role("outcome"):
+        st.info("No outcome is chosen yet.", icon=":material/flag:")
+        state.link("data", "Choose it on Data", ":material/table:")
+    else:
+        choice = choose_cells(config)
+        active = job is not None and job.active
+        if choice is not None:
+            rows = len(state.table().frame)
+            st.caption(
+                f"{count(len(list_cells(choice)), 'combination')}, "
+                f"{count(count_fits(choice, config), 'fit')}, "
+                f"{write_seconds(estimate_seconds(choice, config, rows))}."
+            )
+        if st.button(
+            "Compare", type="primary", key="compare_strategies", icon=":material/science:",
+            disabled=choice is None or active,
+        ):  # fmt: skip
+            start(choice, config)
+        if active:
+            st.fragment(show_live, run_every=1)(job.id)
+        elif job is not None:
+            show_result(job, config)
