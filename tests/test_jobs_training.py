@@ -17,15 +17,19 @@ from medcore.jobs import (
     judge_run,
     processes,
     start_import,
+    start_laboratory,
     start_prediction,
     start_run,
     stop_job,
+    tend,
     tending,
     wait,
 )
+from medcore.laboratory import Choice
 from medcore.records import Watch
 from medcore.store import (
     change_job,
+    get_job,
     get_run,
     list_datasets,
     list_runs,
@@ -188,3 +192,29 @@ def test_a_stopped_training_is_judged_by_its_best_epoch(lite, monkeypatch):
     assert handlers.judge(lite, job, Watch()) == {"run": run.id}
     assert figures(run.folder)["auroc"]["value"] > 0.5
     assert 4 < max(epochs(run.folder)) < EPOCHS
+
+
+@pytest.mark.slow
+def test_a_laboratory_goes_on_from_where_it_was_killed(lite):
+    row = save_dataset(lite, load_sample("uci_heart"))
+    choice = Choice(("median", "iterative_trees"), ("none", "class_weight"), "random_forest", 5)
+    config = change_config(RunConfig(), {"evaluate.resamples": 100})
+    job = start_laboratory(lite, row.id, config, choice)
+    folder = lite.folder / "laboratory"
+    wait_until(lambda: len(list(folder.rglob("random_forest-*.safetensors"))) > 3, LONG)
+    os.kill(get_job(lite, job.id).pid, signal.SIGKILL)
+    kept = {path: path.stat().st_mtime_ns for path in folder.rglob("random_forest-*.safetensors")}
+    wait_until(lambda: tend(lite.home) or get_job(lite, job.id).attempt > 1, LONG)
+    during = {}
+
+    def note() -> bool:
+        if folder.is_dir():
+            during.update({path: path.stat().st_mtime_ns for path in kept if path.exists()})
+        return not get_job(lite, job.id).active
+
+    wait_until(note, LONG)
+    job = ended(lite, job)
+    assert (job.state, job.error) == ("finished", None)
+    assert during == kept
+    assert all(cell["reason"] is None for cell in job.result["cells"])
+    assert not list(folder.iterdir())

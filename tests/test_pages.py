@@ -10,8 +10,13 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
+from medcore.config import RunConfig
 from medcore.data import load_sample, make_dataset
+from medcore.jobs.handlers import HANDLERS
+from medcore.laboratory import Choice
+from medcore.records import Watch
 from medcore.store import (
+    add_job,
     change_job,
     job_of_run,
     load_settings,
@@ -176,7 +181,7 @@ def test_results_tell_for_whom_the_model_works(open_case, case, column):
 def test_results_show_what_strategies_did_to_the_risks(open_case):
     app = open_case("results", "strategies")
     check(app)
-    assert "What balancing did to the risks" in words(app)
+    assert "Training with random over-sampling" in words(app)
     frames = [frame.value for frame in app.dataframe]
     risks = next(f for f in frames if "Before" in f).set_index("Figure")
     prevalence = float(re.search(r"([\d.]+)% of test patients", words(app)).group(1)) / 100
@@ -188,6 +193,63 @@ def test_results_show_what_strategies_did_to_the_risks(open_case):
     joined = next(f for f in frames if "Missing information" in f)
     assert "AUROC" in set(joined["Figure"])
     assert "filled in 2 plausible ways" in words(app)
+
+
+def compare_strategies(open_case, case: str, choice: Choice, **changes) -> AppTest:
+    """Open the Laboratory with a comparison that has ended."""
+    app = open_case("laboratory", case)
+    workspace = open_workspace(open_home(), app.query_params["workspace"][0])
+    dataset = app.query_params["dataset"][0]
+    config = load_settings(workspace, dataset)
+    job = start_job(workspace, "laboratory", dataset, config, choice)
+    assert change_job(workspace.home, job.id, ("queued",), state="running")
+    if not changes:
+        changes = {"state": "finished", "result": HANDLERS["laboratory"](workspace, job, Watch())}
+    assert change_job(workspace.home, job.id, ("running",), **changes)
+    app.run()
+    check(app)
+    return app
+
+
+def start_job(workspace, kind: str, dataset: str, config: RunConfig, choice: Choice):
+    payload = {"dataset": dataset, "config": config.model_dump(mode="json")}
+    return add_job(workspace, kind, payload | {"choice": choice.values()})
+
+
+def test_the_laboratory_tells_what_its_figures_support(open_case):
+    choice = Choice(("median", "knn"), ("none", "focal"), "logistic", 2)
+    app = compare_strategies(open_case, "strategies", choice)
+    assert "By AUROC" in words(app)
+    assert "The outcome is rare" in words(app)
+    table = next(f.value for f in app.dataframe if "Not fitted because" in f.value)
+    assert len(table) == 4
+    assert table["Not fitted because"].str.contains("network").sum() == 2
+    picked = next(box for box in app.selectbox if box.label == "Combination")
+    picked.select(picked.options[1]).run()
+    app.button(key="use_cell").click().run()
+    check(app)
+    workspace = open_workspace(open_home(), app.query_params["workspace"][0])
+    kept = load_settings(workspace, app.query_params["dataset"][0])
+    assert kept.missing.strategy == "knn"
+
+
+def test_a_laboratory_of_a_number_and_one_of_many_classes_open(open_case):
+    choice = Choice(("median", "mean"), ("none",), "logistic", 2)
+    for case in ("regression", "multiclass"):
+        app = compare_strategies(open_case, case, choice)
+        assert next(f.value for f in app.dataframe if "Combination" in f.value).shape[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"state": "failed", "error": "Memory ran out."}, "Memory ran out."),
+        ({"state": "stopped"}, "goes on from there"),
+    ],
+)
+def test_a_laboratory_that_did_not_finish_says_so(open_case, changes, said):
+    choice = Choice(("median",), ("none",), "logistic", 2)
+    assert said in words(compare_strategies(open_case, "binary", choice, **changes))
 
 
 def test_present_is_clean_and_ends(open_case):
