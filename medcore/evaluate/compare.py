@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
-import pandas as pd
-
 from medcore.config import RunConfig, generator
 from medcore.errors import DataError
-from medcore.evaluate.bootstrap import Measure, bootstrap_differences
-from medcore.evaluate.classification import class_metrics, decision_metrics
-from medcore.evaluate.judge import Judged, compared_measure, judge_rows
-from medcore.evaluate.ranking import delong
+from medcore.evaluate.bootstrap import bootstrap_differences
+from medcore.evaluate.judge import judge_rows
+from medcore.evaluate.tasks import TASKS
 from medcore.records import Metric, Predictions
-
-KEYS = ["row_id", "fold"]
-NORMAL = 1.959963984540054
 
 
 def compare_predictions(
@@ -30,7 +21,7 @@ def compare_predictions(
     if _question(first) != _question(second):
         raise DataError("These models predict different outcomes, so they cannot be compared.")
     ours, theirs = (
-        _ordered(judge_rows(predictions, "model", config))
+        judge_rows(predictions, "model", config)
         for predictions, config in zip((first, second), configs, strict=True)
     )
     patients = [rows.frame[["row_id", "outcome"]].reset_index(drop=True) for rows in (ours, theirs)]
@@ -41,43 +32,11 @@ def compare_predictions(
         )
     config = configs[0]
     rng = generator(config.seed, "compare")
-    measures = (measure_rows(ours), measure_rows(theirs))
+    rules = TASKS[first.task]
+    measures = (rules.pair(ours), rules.pair(theirs))
     found = bootstrap_differences(measures, ours.cluster, config.evaluate.resamples, rng)
-    return found | _exact_area(ours, theirs)
+    return found | rules.exact_differences(ours, theirs)
 
 
 def _question(predictions: Predictions) -> tuple:
     return predictions.task, predictions.classes, predictions.positive
-
-
-def _ordered(rows: Judged) -> Judged:
-    """Return the rows sorted by patient, so that both models' stand side by side."""
-    order = np.lexsort([rows.frame[key] for key in reversed(KEYS)])
-    frame = rows.frame.iloc[order]
-    patient = frame["patient"] if frame["patient"].notna().all() else frame["row_id"]
-    return replace(rows, frame=frame, cluster=pd.factorize(patient)[0])
-
-
-def measure_rows(rows: Judged) -> Measure:
-    """Return the function from weights to what is compared: decisions, ranking and scores."""
-    compared = compared_measure(rows)
-    if rows.predictions.task == "regression":
-        return compared
-    if rows.predictions.task == "binary":
-        event, alarm = rows.event, rows.alarm
-        return lambda weights: {**decision_metrics(event, alarm, weights), **compared(weights)}
-    truth, chosen = rows.truth, rows.probabilities.argmax(axis=1)
-    classes = rows.predictions.classes
-    return lambda weights: {**class_metrics(truth, chosen, classes, weights), **compared(weights)}
-
-
-def _exact_area(ours: Judged, theirs: Judged) -> dict[str, Metric]:
-    alone = len(np.unique(ours.cluster)) == len(ours.cluster)
-    if ours.predictions.task != "binary" or not alone:
-        return {}
-    areas, covariance = delong(ours.event.astype(np.float64), ours.risk, theirs.risk)
-    spread = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-    if not np.isfinite(spread):
-        return {}
-    value, reach = float(areas[0] - areas[1]), NORMAL * float(np.sqrt(max(spread, 0.0)))
-    return {"auroc": Metric(value, value - reach, value + reach, len(ours.cluster), "delong")}

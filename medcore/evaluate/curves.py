@@ -12,30 +12,6 @@ from medcore.evaluate.probability import bin_edges
 MOST_POINTS = 400
 
 
-def model_curves(rows: Any, threshold: float | None) -> dict[str, Any]:
-    """Return the curves of one model's `Judged` rows, by name of the chart."""
-    task = rows.predictions.task
-    if task == "regression":
-        return _number_curves(rows)
-    if task == "multiclass":
-        return _class_curves(rows)
-    event, risk = rows.event, rows.risk
-    return {
-        "roc": roc_curve(event, risk),
-        "precision_recall": precision_recall_curve(event, risk),
-        "calibration": calibration_curve(event, risk),
-        "histogram": histogram(event, risk),
-        "thresholds": threshold_table(event, risk),
-        "confusion": _confusion(event.astype(int), rows.alarm.astype(int), _ordered(rows)),
-        "threshold": threshold,
-    }
-
-
-def _ordered(rows: Any) -> list[str]:
-    other = [name for name in rows.predictions.classes if name != rows.predictions.positive]
-    return [*other, rows.predictions.positive]
-
-
 def _cumulate(event: np.ndarray, risk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     order = np.argsort(-risk, kind="stable")
     ends = np.flatnonzero(np.r_[np.diff(risk[order]) != 0, True])
@@ -43,7 +19,8 @@ def _cumulate(event: np.ndarray, risk: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return risk[order][ends], tp, ends + 1 - tp
 
 
-def _thin(*columns: np.ndarray) -> list[list[float]]:
+def thin(*columns: np.ndarray) -> list[list[float]]:
+    """Return columns of points as lists, of at most 400 points spread evenly."""
     length = len(columns[0])
     if length <= MOST_POINTS:
         return [column.tolist() for column in columns]
@@ -55,7 +32,7 @@ def roc_curve(event: np.ndarray, risk: np.ndarray) -> dict[str, list[float]]:
     """Return false_alarm and sensitivity at each threshold, from the strictest on."""
     values, tp, fp = _cumulate(event, risk)
     yes, no = max(int(event.sum()), 1), max(int((~event).sum()), 1)
-    false_alarm, sensitivity, thresholds = _thin(
+    false_alarm, sensitivity, thresholds = thin(
         np.r_[0, fp / no], np.r_[0, tp / yes], np.r_[1, values]
     )
     return {"false_alarm": false_alarm, "sensitivity": sensitivity, "threshold": thresholds}
@@ -64,7 +41,7 @@ def roc_curve(event: np.ndarray, risk: np.ndarray) -> dict[str, list[float]]:
 def precision_recall_curve(event: np.ndarray, risk: np.ndarray) -> dict[str, Any]:
     """Return recall and precision at each threshold, and the prevalence."""
     values, tp, fp = _cumulate(event, risk)
-    recall, precision, thresholds = _thin(
+    recall, precision, thresholds = thin(
         tp / max(int(event.sum()), 1), tp / np.maximum(tp + fp, 1), values
     )
     prevalence = float(event.mean())
@@ -122,38 +99,8 @@ def threshold_table(event: np.ndarray, risk: np.ndarray) -> dict[str, list[float
     }
 
 
-def _confusion(truth: np.ndarray, chosen: np.ndarray, labels: list[str]) -> dict[str, Any]:
+def count_confusion(truth: np.ndarray, chosen: np.ndarray, labels: list[str]) -> dict[str, Any]:
+    """Return counts of rows by outcome code (rows) and chosen code (columns)."""
     counts = np.zeros((len(labels), len(labels)), dtype=int)
     np.add.at(counts, (truth, chosen), 1)
     return {"labels": labels, "counts": counts.tolist()}
-
-
-def _class_curves(rows: Any) -> dict[str, Any]:
-    probabilities, truth = rows.probabilities, rows.truth
-    classes = list(rows.predictions.classes)
-    roc, curve = {}, {}
-    for place, name in enumerate(classes):
-        event = truth == place
-        if event.any() and not event.all():
-            roc[name] = roc_curve(event, probabilities[:, place])
-            curve[name] = precision_recall_curve(event, probabilities[:, place])
-    top = probabilities.argmax(axis=1)
-    return {
-        "roc_by_class": roc,
-        "precision_recall_by_class": curve,
-        "calibration": calibration_curve(top == truth, probabilities.max(axis=1)),
-        "confusion": _confusion(truth, top, classes),
-    }
-
-
-def _number_curves(rows: Any) -> dict[str, Any]:
-    outcome = rows.frame["outcome"].to_numpy(np.float64)
-    predicted = rows.frame["predicted"].to_numpy(np.float64)
-    order = np.argsort(predicted, kind="stable")
-    observed, said = _thin(outcome[order], predicted[order])
-    error = predicted - outcome
-    counts, edges = np.histogram(error, bins=min(30, max(5, len(error) // 5)))
-    return {
-        "scatter": {"observed": observed, "predicted": said},
-        "residuals": {"edges": edges.tolist(), "count": counts.tolist()},
-    }

@@ -13,7 +13,7 @@ from medcore.evaluate.decision import net_benefit
 from medcore.evaluate.probability import calibration_metrics, score_metrics
 
 if TYPE_CHECKING:
-    from medcore.evaluate.judge import Judged
+    from medcore.evaluate.judged import Judged
 
 UNCALIBRATED = "uncalibrated"
 

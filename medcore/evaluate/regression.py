@@ -1,8 +1,15 @@
-"""Measures of predicted numbers, in the outcome's unit; for many resamples at once."""
+"""Predicted numbers, judged in the outcome's unit."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+from medcore.config import RunConfig
+from medcore.evaluate.bootstrap import Measure
+from medcore.evaluate.curves import thin
+from medcore.evaluate.judged import Judged, TaskRules
 
 
 def regression_metrics(
@@ -24,3 +31,34 @@ def regression_metrics(
     with np.errstate(invalid="ignore", divide="ignore"):
         r2 = np.where(spread > 1e-12 * second.clip(1e-300), 1 - square / spread, np.nan)
     return {"mae": absolute / total, "rmse": np.sqrt(square / total), "r2": r2}
+
+
+def _pair(rows: Judged) -> tuple[np.ndarray, np.ndarray]:
+    return tuple(rows.frame[name].to_numpy(np.float64) for name in ("outcome", "predicted"))
+
+
+def _measure(rows: Judged) -> Measure:
+    outcome, predicted = _pair(rows)
+    return lambda weights: regression_metrics(outcome, predicted, weights)
+
+
+def _curves(name: str, rows: Judged, config: RunConfig) -> dict[str, Any]:  # noqa: ARG001
+    outcome, predicted = _pair(rows)
+    order = np.argsort(predicted, kind="stable")
+    observed, said = thin(outcome[order], predicted[order])
+    error = predicted - outcome
+    counts, edges = np.histogram(error, bins=min(30, max(5, len(error) // 5)))
+    return {
+        "scatter": {"observed": observed, "predicted": said},
+        "residuals": {"edges": edges.tolist(), "count": counts.tolist()},
+    }
+
+
+RULES = TaskRules(
+    columns=lambda _: ["predicted"],
+    measure=_measure,
+    compared=_measure,
+    curves=_curves,
+    reason=lambda _: "the outcome does not vary",
+    subgroup=("mae", "rmse", "r2"),
+)

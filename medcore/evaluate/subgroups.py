@@ -11,19 +11,16 @@ import pandas as pd
 
 from medcore.config import RunConfig, generator
 from medcore.evaluate.bootstrap import Measure, bootstrap_metrics
-from medcore.evaluate.compare import measure_rows
-from medcore.evaluate.judge import Judged, judge_rows
+from medcore.evaluate.judge import judge_rows
+from medcore.evaluate.judged import Judged
 from medcore.evaluate.probability import score_metrics
+from medcore.evaluate.tasks import TASKS
 from medcore.records import Metric, Predictions
 
 FEWEST = 10
 MOST_GROUPS = 12
 UNKNOWN = "unknown"
-FIGURES = {
-    "binary": ("auroc", "recall", "specificity", "o_e"),
-    "multiclass": ("accuracy", "recall", "f1"),
-    "regression": ("mae", "rmse", "r2"),
-}
+FIGURES = {task: rules.subgroup for task, rules in TASKS.items()}
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ def judge_subgroups(
 
 
 def _judge_group(name: str, inside: np.ndarray, rows: Judged, config: RunConfig) -> Subgroup:
-    own = _part(rows, inside)
+    own = rows.take(inside)
     binary = rows.predictions.task == "binary"
     events = int(own.event.sum()) if binary else None
     patients = len(np.unique(own.cluster))
@@ -75,14 +72,10 @@ def _judge_group(name: str, inside: np.ndarray, rows: Judged, config: RunConfig)
     )
 
 
-def _part(rows: Judged, inside: np.ndarray) -> Judged:
-    return replace(rows, frame=rows.frame[inside], cluster=rows.cluster[inside])
-
-
 def _measure_both(rows: Judged, inside: np.ndarray, figures: tuple[str, ...]) -> Measure:
     """Return the function from weights of all rows to the group's figures and differences."""
-    own = _measure_figures(_part(rows, inside))
-    rest = None if inside.all() else _measure_figures(_part(rows, ~inside))
+    own = _measure_figures(rows.take(inside))
+    rest = None if inside.all() else _measure_figures(rows.take(~inside))
 
     @np.errstate(divide="ignore", invalid="ignore")  # a resample may miss a small group whole
     def measure(weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -97,7 +90,7 @@ def _measure_both(rows: Judged, inside: np.ndarray, figures: tuple[str, ...]) ->
 
 
 def _measure_figures(rows: Judged) -> Measure:
-    measure = measure_rows(rows)
+    measure = TASKS[rows.predictions.task].pair(rows)
     if rows.predictions.task != "binary":
         return measure
     event, risk = rows.event.astype(np.float64), rows.risk

@@ -17,7 +17,8 @@ import pandas as pd
 from medcore.config import RunConfig, generator
 from medcore.evaluate.bootstrap import Measure, interval_of, resample_measure
 from medcore.evaluate.decision import net_benefit
-from medcore.evaluate.judge import Judged, measure_all
+from medcore.evaluate.judge import measure_all
+from medcore.evaluate.judged import Judged
 from medcore.evaluate.probability import calibration_metrics, score_metrics
 from medcore.evaluate.threshold import choose_threshold
 from medcore.laboratory.plan import Cell, Choice, base_cell, list_cells

@@ -44,8 +44,9 @@ def outcome_unit(run: Run) -> tuple[str, str]:
     return column.name, column.unit or ""
 
 
-def show_answer(evaluation: Evaluation, outcome: str, unit: str) -> None:
+def show_answer(run: Run, evaluation: Evaluation) -> None:
     """Show the sentence that matters, and the three figures that lead."""
+    outcome, unit = outcome_unit(run)
     st.markdown(f"#### {write_headline(evaluation, outcome, unit)}")
     part = evaluation.parts["test"]
     for column, name in zip(st.columns(3), leading_metrics(evaluation), strict=True):
@@ -89,7 +90,7 @@ def _write_threshold(part: PartEvaluation) -> str:
     )
 
 
-def show_baselines(evaluation: Evaluation) -> None:
+def show_baselines(_: Run, evaluation: Evaluation) -> None:
     """Show the model beside simple ones, and whether differences can be told from chance."""
     st.subheader("Beside simple models", anchor=False)
     names = (*leading_metrics(evaluation), *RANKING[evaluation.task])
@@ -149,7 +150,7 @@ def metric_table(part: PartEvaluation) -> pd.DataFrame:
     )
 
 
-def show_metrics(evaluation: Evaluation) -> None:
+def show_metrics(_: Run, evaluation: Evaluation) -> None:
     """Show all metrics in a closed table, with download."""
     with st.expander("All metrics, with intervals and what each means"):
         table = metric_table(evaluation.parts["test"])
@@ -171,7 +172,7 @@ def show_metrics(evaluation: Evaluation) -> None:
         )
 
 
-def show_limits(evaluation: Evaluation, present: bool = False) -> None:
+def show_limits(_: Run, evaluation: Evaluation, present: bool = False) -> None:
     """Show what the reader must know before believing the figures."""
     st.subheader("Before you rely on it", anchor=False)
     fixed = (

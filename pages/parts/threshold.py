@@ -33,6 +33,8 @@ def _load_risks(folder: str) -> tuple[np.ndarray, np.ndarray]:
 @st.fragment
 def show_threshold(run: Run, evaluation: Evaluation) -> None:
     """Show the slider and, at once, what its place means for the test patients."""
+    if evaluation.task != "binary":
+        return
     st.subheader("Where should an alarm begin?", anchor=False)
     chosen = evaluation.parts["test"].threshold or 0.5
     place = f"threshold_{run.id}"
