@@ -90,7 +90,8 @@ def check(app: AppTest) -> None:
 
 def words(app: AppTest) -> str:
     """Return everything a visitor reads on the page."""
-    kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.success)
+    titles, messages = (app.title, app.header, app.subheader), (app.info, app.warning)
+    kinds = (*titles, app.markdown, app.caption, *messages, app.error, app.success)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
