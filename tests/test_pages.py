@@ -88,6 +88,12 @@ def check(app: AppTest) -> None:
     assert not [e.value for e in app.error if "did not foresee" in e.value]
 
 
+def in_address(app: AppTest, name: str) -> str:
+    """Return what the address says, which is a list once a page has written it."""
+    value = app.query_params[name]
+    return value if isinstance(value, str) else value[0]
+
+
 def words(app: AppTest) -> str:
     """Return everything a visitor reads on the page."""
     titles, messages = (app.title, app.header, app.subheader), (app.info, app.warning)
@@ -199,8 +205,8 @@ def test_results_show_what_strategies_did_to_the_risks(open_case):
 def compare_strategies(open_case, case: str, choice: Choice, **changes) -> AppTest:
     """Open the Laboratory with a comparison that has ended."""
     app = open_case("laboratory", case)
-    workspace = open_workspace(open_home(), app.query_params["workspace"][0])
-    dataset = app.query_params["dataset"][0]
+    workspace = open_workspace(open_home(), in_address(app, "workspace"))
+    dataset = in_address(app, "dataset")
     config = load_settings(workspace, dataset)
     job = start_job(workspace, "laboratory", dataset, config, choice)
     assert change_job(workspace.home, job.id, ("queued",), state="running")
@@ -229,8 +235,8 @@ def test_the_laboratory_tells_what_its_figures_support(open_case):
     picked.select(picked.options[1]).run()
     app.button(key="use_cell").click().run()
     check(app)
-    workspace = open_workspace(open_home(), app.query_params["workspace"][0])
-    kept = load_settings(workspace, app.query_params["dataset"][0])
+    workspace = open_workspace(open_home(), in_address(app, "workspace"))
+    kept = load_settings(workspace, in_address(app, "dataset"))
     assert kept.missing.strategy == "knn"
 
 
