@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from medcore import figures
 from medcore.errors import MedcoreError
 from medcore.records import Run
 from medcore.store import list_runs
-from pages.parts import figures, state
+from pages.parts import state
 from pages.parts.charts import show_chart
 from pages.parts.frame import close_page, open_page
 from pages.parts.judgement import load_evaluation

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from medcore.figures import draw_learning
 from medcore.records import Evaluation, Run
 from medcore.store import read_events, read_json
 from medcore.store.folder import DATASET
 from pages.parts.charts import show_chart
-from pages.parts.figures import draw_learning
 from pages.parts.rows import show_ledger
 
 

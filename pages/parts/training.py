@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from medcore.errors import MedcoreError
+from medcore.figures import draw_learning
 from medcore.jobs import Job, job_of_run, judge_run, queue_position, start_run, stop_job, tend
 from medcore.records import Run
 from medcore.store import get_run, read_events
 from pages.parts import state
 from pages.parts.charts import show_chart
-from pages.parts.figures import draw_learning
 from pages.parts.frame import write_seconds
 
 WATCHED = "watched_run"

@@ -10,8 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from medcore.evaluate import label_model
+from medcore.figures.style import BLUE, DASHES, GREYS, ORANGE, SEQUENCE, VERMILION, make_figure
 from medcore.records import Evaluation
-from pages.parts.charts import BLUE, DASHES, GREYS, ORANGE, SEQUENCE, VERMILION, make_figure
 
 Drawn = tuple[go.Figure, pd.DataFrame]
 

@@ -1,0 +1,55 @@
+"""From records to Plotly figures, for pages and the report alike; `style.py` is their one look."""
+
+from medcore.figures.judgement import (
+    Drawn,
+    draw_by_class,
+    draw_calibration,
+    draw_confusion,
+    draw_decision,
+    draw_histogram,
+    draw_learning,
+    draw_precision_recall,
+    draw_residuals,
+    draw_roc,
+    draw_scatter,
+    overlay,
+)
+from medcore.figures.style import (
+    BLUE,
+    DASHES,
+    GREEN,
+    GREYS,
+    ORANGE,
+    PINK,
+    SEQUENCE,
+    SKY,
+    VERMILION,
+    make_figure,
+)
+from medcore.figures.tasks import draw_judgement
+
+__all__ = [
+    "BLUE",
+    "DASHES",
+    "GREEN",
+    "GREYS",
+    "ORANGE",
+    "PINK",
+    "SEQUENCE",
+    "SKY",
+    "VERMILION",
+    "Drawn",
+    "draw_by_class",
+    "draw_calibration",
+    "draw_confusion",
+    "draw_decision",
+    "draw_histogram",
+    "draw_judgement",
+    "draw_learning",
+    "draw_precision_recall",
+    "draw_residuals",
+    "draw_roc",
+    "draw_scatter",
+    "make_figure",
+    "overlay",
+]

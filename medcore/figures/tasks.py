@@ -1,0 +1,55 @@
+"""The charts of a judged run, by task; the most telling come first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from medcore.config import Task
+from medcore.figures import judgement
+from medcore.figures.judgement import Drawn
+from medcore.records import Evaluation
+
+Charts = dict[str, Drawn]
+
+
+def draw_judgement(evaluation: Evaluation, outcome: str, unit: str = "") -> Charts:
+    """Return a judged run's charts by name; `outcome` is the predicted column."""
+    return DRAW[evaluation.task](evaluation, outcome, unit)
+
+
+def _draw_regression(evaluation: Evaluation, outcome: str, unit: str) -> Charts:
+    model = evaluation.curves["model"]
+    return {
+        "observed": judgement.draw_scatter(model["scatter"], outcome, unit),
+        "residuals": judgement.draw_residuals(model["residuals"], unit),
+    }
+
+
+def _draw_multiclass(evaluation: Evaluation, _: str, __: str) -> Charts:
+    model = evaluation.curves["model"]
+    roc, curve = judgement.draw_by_class(model["roc_by_class"], model["precision_recall_by_class"])
+    return {
+        "confusion": judgement.draw_confusion(**model["confusion"]),
+        "roc": roc,
+        "precision_recall": curve,
+        "calibration": judgement.draw_calibration(model["calibration"]),
+    }
+
+
+def _draw_binary(evaluation: Evaluation, _: str, __: str) -> Charts:
+    model, threshold = evaluation.curves["model"], evaluation.parts["test"].threshold
+    return {
+        "roc": judgement.draw_roc(evaluation.curves),
+        "calibration": judgement.draw_calibration(model["calibration"]),
+        "precision_recall": judgement.draw_precision_recall(evaluation.curves),
+        "decision": judgement.draw_decision(evaluation.curves),
+        "risks": judgement.draw_histogram(model["histogram"], evaluation.positive, threshold),
+        "confusion": judgement.draw_confusion(**model["confusion"]),
+    }
+
+
+DRAW: Mapping[Task, Callable[[Evaluation, str, str], Charts]] = {
+    "binary": _draw_binary,
+    "multiclass": _draw_multiclass,
+    "regression": _draw_regression,
+}
