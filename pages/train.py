@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from medcore.checks import check_size
 from medcore.config import RunConfig, change_config
 from medcore.data import configure_dataset
 from medcore.errors import MedcoreError
@@ -45,7 +46,10 @@ def choose_settings() -> RunConfig:
 
 
 def show_warnings() -> None:
-    """Name what should be looked at before training."""
+    """Name what should be looked at before training, and whether patients are enough."""
+    enough = check_size(state.configured())
+    if enough is not None:
+        st.caption(enough.sentence)
     severe = [f for f in state.findings() if f.severity == "stop"]
     if severe:
         titles = "; ".join(finding.title for finding in severe[:3])

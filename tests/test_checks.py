@@ -106,9 +106,11 @@ def test_the_faults_that_can_be_mended_by_a_click_have_a_suggestion():
         assert found[0].repair is not None, code
 
 
-def test_too_few_events_for_the_columns_are_found():
+def test_too_few_patients_for_the_columns_are_found():
     extra = {f"lab_{i}": RNG.normal(0, 1, ROWS) for i in range(60)}
-    assert "few_events" in {f.code for f in find(make(**extra))}
+    finding = next(f for f in find(make(**extra)) if f.code == "few_patients")
+    assert finding.evidence["patients"] == ROWS
+    assert finding.evidence["needed"] > ROWS
 
 
 def test_numbers_with_units_in_their_cells_are_found_and_read():

@@ -10,12 +10,16 @@ from medcore.checks.figures import (
     missing_by_outcome,
     missing_patterns,
 )
+from medcore.checks.size import Enough, check_size, compare_size
 from medcore.checks.tables import check_table
 from medcore.records import Dataset, Finding
 
 __all__ = [
+    "Enough",
     "check_dataset",
+    "check_size",
     "class_balance",
+    "compare_size",
     "findings_json",
     "missing_by_column",
     "missing_by_outcome",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from medcore.checks.size import check_size
 from medcore.config import Repair
 from medcore.data.kinds import FOLLOW_UP, IDENTIFIER, LOOK
 from medcore.records import Column, Dataset, Finding
@@ -14,8 +15,12 @@ from medcore.records import Column, Dataset, Finding
 GIVES_AWAY = 0.98
 RARE = 0.2
 FEW_IN_CLASS = 20
-EVENTS_PER_COLUMN = 10
 SMALL = 100
+CRITERIA = {
+    "shrinkage": "so that predictions need little shrinking",
+    "optimism": "so that little is learned by heart",
+    "precision": "so that the overall risk is known",
+}
 # Rows of either side that a column's power to separate is measured on.
 SIDE = 25_000
 
@@ -120,8 +125,7 @@ def _check_identifiers(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _check_size(dataset: Dataset, words: pd.Series) -> Iterator[Finding]:
-    rows, inputs = len(words), len(dataset.with_role("input"))
-    few = int(words.value_counts().min()) if words.nunique() == 2 else rows
+    rows = len(words)
     if rows < SMALL:
         yield Finding(
             "small",
@@ -131,15 +135,19 @@ def _check_size(dataset: Dataset, words: pd.Series) -> Iterator[Finding]:
             "Every figure will be uncertain; k-fold cross-validation uses each row for testing.",
             {"rows": rows},
         )
-    if inputs and few / inputs < EVENTS_PER_COLUMN:
+    enough = check_size(dataset)
+    if enough is not None and enough.patients < enough.needed.patients:
         yield Finding(
-            "few_events",
+            "few_patients",
             "warning",
             (),
-            f"{few / inputs:.1f} patients of the rarer outcome per input column",
-            f"Below about {EVENTS_PER_COLUMN} a model learns noise easily; fewer columns help.",
-            {"events": few, "columns": inputs},
-        )
+            f"{enough.patients:,} patients are few for {enough.parameters:,} parameters: at least "
+            f"{enough.needed.patients:,} are needed",
+            "By Riley's criteria a regression with these inputs would learn noise; networks and "
+            "forests usually need more. Fewer inputs help; so do more patients.",
+            {"patients": enough.patients, "needed": enough.needed.patients,
+             **{CRITERIA[name]: n for name, n in enough.needed.criteria.items()}},
+        )  # fmt: skip
 
 
 def _check_classes(outcome: Column, words: pd.Series) -> Iterator[Finding]:
