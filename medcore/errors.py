@@ -6,7 +6,8 @@
     ├── FitError        training could not start or go on
     ├── StoreError      disk, database or workspace
     │   └── LimitError  a workspace's allowance is used up
-    └── JobError        the queue: already running, not found, cannot be stopped
+    ├── JobError        the queue: already running, not found, cannot be stopped
+    └── ExportError     a model cannot be written in another program's form
 
 Everything else that escapes is a fault of the program and is caught at the job border only.
 """
@@ -38,3 +39,7 @@ class LimitError(StoreError):
 
 class JobError(MedcoreError):
     """A job is in a state in which the request makes no sense."""
+
+
+class ExportError(MedcoreError):
+    """A model cannot be written in another program's form."""
