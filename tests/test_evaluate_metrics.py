@@ -7,16 +7,13 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from sklearn.linear_model import LogisticRegression
 
+from medcore.evaluate.calibration import MOST_FITTED_ROWS, calibration_metrics, logit_of
 from medcore.evaluate.classification import class_metrics, decision_metrics
-from medcore.evaluate.probability import (
-    MOST_FITTED_ROWS,
-    calibration_metrics,
-    logit_of,
-    score_metrics,
-)
+from medcore.evaluate.probability import score_metrics
 from medcore.evaluate.ranking import ranking_metrics
 from medcore.evaluate.regression import regression_metrics
 
+NORMAL = 1.959963984540054
 EXACT = {"rel": 1e-12, "abs": 1e-12}
 SEEDS = range(25)
 CLASSES = ("low", "middle", "high", "never")
@@ -69,6 +66,7 @@ def test_decisions_are_measured_as_scikit_learn_does(seed):
         "npv": sk.precision_score(event, alarm, pos_label=False, **nan),
         "f1": sk.f1_score(event, alarm, **nan),
         "f1_macro": sk.f1_score(event, alarm, average="macro", **both),
+        "f1_micro": sk.f1_score(event, alarm, average="micro", **both),
         "f1_weighted": sk.f1_score(event, alarm, average="weighted", **both),
         "balanced_accuracy": sk.balanced_accuracy_score(event, alarm),
         "mcc": sk.matthews_corrcoef(event, alarm),
@@ -151,16 +149,23 @@ def test_choices_among_classes_are_measured_as_scikit_learn_does(seed):
         "precision": sk.precision_score(truth, chosen, **macro),
         "f1": sk.f1_score(truth, chosen, **macro),
         "f1_macro": sk.f1_score(truth, chosen, **macro),
+        "f1_micro": sk.f1_score(truth, chosen, **{**macro, "average": "micro", "labels": None}),
+        "kappa_quadratic": sk.cohen_kappa_score(truth, chosen, weights="quadratic"),
         "f1_weighted": sk.f1_score(truth, chosen, **weighted),
         "balanced_accuracy": sk.recall_score(truth, chosen, **macro),
         "mcc": sk.matthews_corrcoef(truth, chosen),
     }
     alone = {"average": None, "labels": [0, 1, 2, 3], "zero_division": np.nan}
-    for name, score in (("recall", sk.recall_score), ("precision", sk.precision_score)):
+    scores = {"recall": sk.recall_score, "precision": sk.precision_score, "f1": sk.f1_score}
+    for name, score in scores.items():
         values = score(truth, chosen, **alone)
         expected |= {f"{name}_{c}": v for c, v in zip(CLASSES, values, strict=True)}
-    found = class_metrics(truth, chosen, CLASSES, ones(truth))
+    kept.append((cell := sk.confusion_matrix(truth == 3, chosen == 3, labels=[False, True]))[0, 0])
+    kept[3] /= cell[0].sum()
+    expected |= {f"specificity_{c}": v for c, v in zip(CLASSES, kept, strict=True)}
+    found = class_metrics(truth, chosen, CLASSES, ones(truth), np.arange(4))
     assert_equal(found, expected)
+    assert found["f1_micro"][0] == pytest.approx(found["accuracy"][0], **EXACT)
     assert set(found) == set(expected)
 
 
@@ -173,6 +178,9 @@ def test_numbers_are_measured_as_scikit_learn_does(seed):
         "mae": sk.mean_absolute_error(outcome, predicted),
         "rmse": sk.root_mean_squared_error(outcome, predicted),
         "r2": sk.r2_score(outcome, predicted),
+        "bias": np.mean(predicted - outcome),
+        "loa_low": np.mean(predicted - outcome) - NORMAL * np.std(predicted - outcome, ddof=1),
+        "loa_high": np.mean(predicted - outcome) + NORMAL * np.std(predicted - outcome, ddof=1),
     }
     assert_equal(regression_metrics(outcome, predicted, ones(outcome)), expected)
 
@@ -191,17 +199,54 @@ def test_the_calibration_slope_is_that_of_a_logistic_regression(seed, spread):
     true = rng.normal(-1, 1, 400)
     event = rng.random(400) < 1 / (1 + np.exp(-true))
     risk = 1 / (1 + np.exp(-spread * true - rng.choice([-3, 0, 1])))
-    slope, start = fit_slope(event, risk)
+    slope, _ = fit_slope(event, risk)
     found = calibration_metrics(event.astype(float), risk, ones(event))
     logit = logit_of(risk)
-    curve = 1 / (1 + np.exp(-start - slope * logit))
-    expected = {
-        "calibration_slope": slope,
-        "ici": np.abs(curve - 1 / (1 + np.exp(-logit))).mean(),
-    }
-    assert_equal(found, expected, rel=1e-6, abs=1e-8)
+    assert found["calibration_slope"][0] == pytest.approx(slope, rel=1e-6)
     moved = 1 / (1 + np.exp(-logit - found["calibration_intercept"][0]))
     assert moved.sum() == pytest.approx(event.sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ici_e50_and_e90_are_distances_to_a_restricted_cubic_spline(seed):
+    rng = np.random.default_rng(seed)
+    true = rng.normal(-1, 1, 401)
+    event = rng.random(401) < 1 / (1 + np.exp(-true - 0.4 * true**2))
+    risk = 1 / (1 + np.exp(-true))
+    knots = np.quantile(true, [0.1, 0.5, 0.9])
+    cubes = [np.maximum(true - knot, 0) ** 3 for knot in knots]
+    low, middle, high = knots
+    bend = (
+        cubes[0]
+        - cubes[1] * (high - low) / (high - middle)
+        + cubes[2] * (middle - low) / (high - middle)
+    )
+    design = np.column_stack([true, bend / bend.std()])
+    fit = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-12, max_iter=500)
+    curve = fit.fit(design, event).predict_proba(design)[:, 1]
+    distance = np.sort(np.abs(curve - risk))
+    found = calibration_metrics(event.astype(float), risk, ones(event))
+    expected = {"ici": distance.mean(), "e50": distance[200], "e90": distance[360]}
+    assert_equal(found, expected, rel=1e-5, abs=1e-7)
+
+
+def test_a_bend_that_no_line_follows_is_seen_by_ici():
+    rng = np.random.default_rng(0)
+    logit = rng.normal(0, 1.5, 20_000)
+    true = 1 / (1 + np.exp(-logit + 0.3 * (logit**2 - 2)))
+    event = (rng.random(20_000) < true).astype(float)
+    risk = 1 / (1 + np.exp(-logit))
+    found = calibration_metrics(event, risk, ones(event))
+    assert found["ici"][0] == pytest.approx(np.abs(true - risk).mean(), rel=0.15)
+
+
+def test_risks_that_come_true_are_far_from_nothing():
+    rng = np.random.default_rng(0)
+    risk = rng.beta(2, 5, 50_000)
+    event = (rng.random(50_000) < risk).astype(float)
+    found = calibration_metrics(event, risk, ones(event))
+    assert found["ici"][0] < 0.005
+    assert found["e50"][0] <= found["e90"][0] < 0.01
 
 
 def test_certain_risks_that_are_often_wrong_have_a_slope_near_zero():
@@ -235,7 +280,9 @@ MEASURES = {
     "score": lambda e, r, w: score_metrics(e.astype(float), r, w),
     "calibration": lambda e, r, w: calibration_metrics(e.astype(float), r, w),
     "regression": lambda e, r, w: regression_metrics(e + r, r, w),
-    "classes": lambda e, r, w: class_metrics((e + 2 * (r > 0.7)), 1 * (r > 0.5), CLASSES, w),
+    "classes": lambda e, r, w: class_metrics(
+        (e + 2 * (r > 0.7)), 1 * (r > 0.5), CLASSES, w, np.arange(4)
+    ),
 }
 
 
@@ -250,8 +297,8 @@ def test_a_weight_of_three_is_the_same_as_three_rows(measure, seed):
     for place, counts in enumerate(weights):
         rows = np.repeat(np.arange(30), counts)
         repeated = measure(event[rows], risk[rows], ones(rows))
-        # Bins are cut once, on the rows as they are.
-        expected = {name: value[0] for name, value in repeated.items() if name != "ece"}
+        # Bins and knots are cut once, on the rows as they are.
+        expected = {n: v[0] for n, v in repeated.items() if n not in ("ece", "ici", "e50", "e90")}
         drawn = {name: value[place : place + 1] for name, value in found.items()}
         assert_equal(drawn, expected, rel=1e-7, abs=1e-9)
 

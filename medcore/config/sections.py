@@ -6,9 +6,9 @@ their widgets from these, the command line its `--set section.field=value`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Kind = Literal["number", "category", "text", "image", "audio", "series", "date"]
 Role = Literal[
@@ -80,6 +80,21 @@ class OutcomeConfig(Section):
         title="Positive class",
         description="The class whose risk is predicted; by default the rarer one.",
     )
+    order: tuple[str, ...] = Field(
+        (),
+        title="Order of the classes",
+        description="From least to most, where more than two classes have an order, such as low, "
+        "middle, high; a far miss then counts more than a near one (quadratic kappa). Classes "
+        "that are numbers have their own.",
+    )
+
+    @field_validator("order", mode="before")
+    @classmethod
+    def _read_list(cls, value: Any) -> Any:
+        """Read a list written in one line, as the command line gives it."""
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
 
 
 class SplitConfig(Section):

@@ -254,6 +254,12 @@ def _check_classes(dataset: Dataset, outcome: Column, config: RunConfig) -> None
             f"The positive class '{positive}' does not occur in '{outcome.name}'; "
             f"there are {', '.join(map(str, counts.index[:8]))}."
         )
+    order = config.outcome.order
+    if order and sorted(order) != sorted(map(str, counts.index)):
+        raise ConfigError(
+            f"The order of the classes (outcome.order) must name each class of '{outcome.name}' "
+            f"once: {', '.join(map(str, counts.index[:8]))}."
+        )
 
 
 def outcome_classes(dataset: Dataset, config: RunConfig) -> tuple[tuple[str, ...], str | None]:

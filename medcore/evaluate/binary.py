@@ -10,6 +10,7 @@ import pandas as pd
 
 from medcore.config import RunConfig, generator
 from medcore.evaluate.bootstrap import Measure
+from medcore.evaluate.calibration import calibration_metrics, smooth_calibration
 from medcore.evaluate.classification import decision_metrics, wilson
 from medcore.evaluate.curves import (
     calibration_curve,
@@ -21,7 +22,7 @@ from medcore.evaluate.curves import (
 )
 from medcore.evaluate.decision import decision_curve, plain_curve
 from medcore.evaluate.judged import NORMAL, Judged, TaskRules, keep_named
-from medcore.evaluate.probability import calibration_metrics, score_metrics
+from medcore.evaluate.probability import score_metrics
 from medcore.evaluate.ranking import delong, ranking_metrics
 from medcore.evaluate.threshold import choose_threshold
 from medcore.records import Metric, PartEvaluation, Predictions
@@ -50,6 +51,8 @@ REASONS = {
     "calibration_slope": UNSETTLED,
     "calibration_intercept": BOTH,
     "ici": UNSETTLED,
+    "e50": UNSETTLED,
+    "e90": UNSETTLED,
     "brier_scaled": BOTH,
     "o_e": "every predicted risk is 0",
     "balanced_accuracy": BOTH,
@@ -153,9 +156,12 @@ def _curves(name: str, rows: Judged, config: RunConfig) -> dict[str, Any]:
     }
     if name != "model":
         return found | {"decision": plain_curve(event, risk)}
+    resamples = config.evaluate.resamples
     rng = generator(config.seed, "decision")
-    curve = decision_curve(event, risk, rows.cluster, config.evaluate.resamples, rng)
-    return found | {"decision": curve}
+    found["decision"] = decision_curve(event, risk, rows.cluster, resamples, rng)
+    rng = generator(config.seed, "calibration")
+    smooth = smooth_calibration(event, risk, rows.cluster, resamples, rng)
+    return found | {"calibration_smooth": smooth}
 
 
 def _warn(part: PartEvaluation) -> list[str]:

@@ -34,6 +34,7 @@ def decision_metrics(
             "npv": tn / (tn + fn),
             "f1": f1,
             "f1_macro": f1s.mean(axis=0),
+            "f1_micro": (tp + tn) / total,
             "f1_weighted": (f1s[0] * (tn + fp) + f1s[1] * (tp + fn)) / total,
             "balanced_accuracy": (recall + specificity) / 2,
             "mcc": np.where(below > 0, (tp * tn - fp * fn) / below, 0.0),
@@ -41,12 +42,17 @@ def decision_metrics(
 
 
 def class_metrics(
-    truth: np.ndarray, chosen: np.ndarray, classes: Sequence[str], weights: np.ndarray
+    truth: np.ndarray,
+    chosen: np.ndarray,
+    classes: Sequence[str],
+    weights: np.ndarray,
+    ranks: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the measures of a choice among several classes; unnamed ones are macro averages.
 
     Averages run over the classes that occur in the outcome; a class that is never chosen has
-    precision 0 there.
+    precision 0 there. `ranks`, each class's place in an outcome with an order, adds Cohen's (1968)
+    quadratic kappa.
     """
     count = len(classes)
     rows = np.arange(len(truth))
@@ -60,6 +66,7 @@ def class_metrics(
     with np.errstate(invalid="ignore", divide="ignore"):
         recall, precision = hits / support, hits / named
         f1 = 2 * hits / (support + named)
+        kept = (total[:, None] - support - named + hits) / (total[:, None] - support)
         occurs = support > 0
         expected = (support * named).sum(axis=1)
         spread = np.sqrt(
@@ -68,20 +75,38 @@ def class_metrics(
         found = {
             "accuracy": hits.sum(axis=1) / total,
             "recall": _mean(recall, occurs),
-            "specificity": _mean(
-                (total[:, None] - support - named + hits) / (total[:, None] - support), occurs
-            ),
+            "specificity": _mean(kept, occurs),
             "precision": _mean(_zero(precision), occurs),
             "f1": _mean(_zero(f1), occurs),
             "f1_macro": _mean(_zero(f1), occurs),
+            "f1_micro": 2 * hits.sum(axis=1) / (support + named).sum(axis=1),
             "f1_weighted": (_zero(f1) * support).sum(axis=1) / total,
             "balanced_accuracy": _mean(recall, occurs),
             "mcc": np.where(spread > 0, (hits.sum(axis=1) * total - expected) / spread, 0.0),
         }
-    for place, name in enumerate(classes):
-        found[f"recall_{name}"] = recall[:, place]
-        found[f"precision_{name}"] = precision[:, place]
+    if ranks is not None:
+        found["kappa_quadratic"] = _kappa(ranks, truth, chosen, support, named, weights)
+    by_class = {"recall": recall, "specificity": kept, "precision": precision, "f1": f1}
+    for stem, values in by_class.items():
+        for place, name in enumerate(classes):
+            found.setdefault(f"{stem}_{name}", values[:, place])
     return found
+
+
+def _kappa(
+    ranks: np.ndarray,
+    truth: np.ndarray,
+    chosen: np.ndarray,
+    support: np.ndarray,
+    named: np.ndarray,
+    weights: np.ndarray,
+) -> np.ndarray:
+    """Return 1 − observed / expected squared distance in rank; NaN where all are of one class."""
+    apart = (ranks[:, None] - ranks[None]) ** 2.0
+    observed = weights @ apart[truth, chosen]
+    expected = np.einsum("ri,ij,rj->r", support, apart, named) / weights.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 1 - observed / np.where(expected > 0, expected, np.nan)
 
 
 def _zero(values: np.ndarray) -> np.ndarray:

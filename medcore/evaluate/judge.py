@@ -12,7 +12,7 @@ import pandas as pd
 from medcore.config import RunConfig, generator
 from medcore.errors import DataError
 from medcore.evaluate.bootstrap import Measure, bootstrap_differences, bootstrap_metrics
-from medcore.evaluate.judged import Judged
+from medcore.evaluate.judged import Judged, rank_classes
 from medcore.evaluate.pooling import draw_names, pool_imputations
 from medcore.evaluate.recalibrated import UNCALIBRATED, recalibration_effect
 from medcore.evaluate.tasks import TASKS
@@ -83,7 +83,8 @@ def judge_rows(predictions: Predictions, name: str, config: RunConfig) -> Judged
             thresholds[fold] = choose(rows, predictions, config)
     # As in a split, a row without a patient stands alone.
     patient = test["patient"].astype(object).where(test["patient"].notna(), test["row_id"])
-    return Judged(test, predictions, thresholds, pd.factorize(patient)[0])
+    ranks = rank_classes(predictions, config)
+    return Judged(test, predictions, thresholds, pd.factorize(patient)[0], ranks)
 
 
 def _test_rows(predictions: Predictions, name: str, like: Judged) -> Judged:

@@ -20,13 +20,15 @@ NORMAL = 1.959963984540054
 class Judged:
     """One model's rows of one part, ready to be measured.
 
-    `thresholds` by fold (empty where none is needed); `cluster`: an int per row, the patient.
+    `thresholds` by fold (empty where none is needed); `cluster`: an int per row, the patient;
+    `ranks`: the place of each class in the outcome's order, None where it has none.
     """
 
     frame: pd.DataFrame
     predictions: Predictions
     thresholds: Mapping[int, float]
     cluster: np.ndarray
+    ranks: np.ndarray | None = None
 
     @property
     def event(self) -> np.ndarray:
@@ -102,3 +104,20 @@ class TaskRules:
 def keep_named(measure: Measure, names: tuple[str, ...]) -> Measure:
     """Return the measure of only some of its metrics."""
     return lambda weights: {n: v for n, v in measure(weights).items() if n in names}
+
+
+def rank_classes(predictions: Predictions, config: RunConfig) -> np.ndarray | None:
+    """Return each class's place in the outcome's order; None where it has none.
+
+    The order is that of the settings; classes that are numbers have one by nature.
+    """
+    classes = predictions.classes
+    if len(classes) < 3:
+        return None
+    if set(config.outcome.order) == set(classes):
+        return np.array([config.outcome.order.index(name) for name in classes])
+    try:
+        values = [float(name) for name in classes]
+    except ValueError:
+        return None
+    return np.argsort(np.argsort(values, kind="stable"), kind="stable")

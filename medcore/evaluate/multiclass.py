@@ -32,9 +32,9 @@ def _measure(rows: Judged) -> Measure:
     classes, top = rows.predictions.classes, rows.probabilities.argmax(axis=1)
 
     def measure(weights: np.ndarray) -> dict[str, np.ndarray]:
-        found = class_metrics(truth, top, classes, weights)
+        found = class_metrics(truth, top, classes, weights, rows.ranks)
         found |= _rank(truth, probabilities, classes, weights)
-        return found | _score(truth, probabilities, weights)
+        return found | _score(truth, probabilities, classes, weights)
 
     return measure
 
@@ -59,13 +59,18 @@ def _rank(
 
 
 def _score(
-    truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+    truth: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...], weights: np.ndarray
 ) -> dict[str, np.ndarray]:
+    """Return proper scores, the top label's ECE, and each class's own."""
     onehot = np.eye(probabilities.shape[1])[truth]
     likely = np.clip(probabilities[np.arange(len(truth)), truth], SMALLEST, 1 - SMALLEST)
     hit = (probabilities.argmax(axis=1) == truth).astype(np.float64)
     total = weights.sum(axis=1)
-    return {
+    by_class = {
+        f"ece_{name}": score_metrics(onehot[:, place], probabilities[:, place], weights)["ece"]
+        for place, name in enumerate(classes)
+    }
+    return by_class | {
         "brier": weights @ ((probabilities - onehot) ** 2).sum(axis=1) / total,
         "log_loss": weights @ -np.log(likely) / total,
         "ece": score_metrics(hit, probabilities.max(axis=1), weights)["ece"],
@@ -78,11 +83,16 @@ def _compared(rows: Judged) -> Measure:
 
 def _paired(rows: Judged) -> Measure:
     truth, top, compared = rows.truth, rows.probabilities.argmax(axis=1), _compared(rows)
-    classes = rows.predictions.classes
-    return lambda weights: {**class_metrics(truth, top, classes, weights), **compared(weights)}
+    classes, ranks = rows.predictions.classes, rows.ranks
+    return lambda weights: {
+        **class_metrics(truth, top, classes, weights, ranks),
+        **compared(weights),
+    }
 
 
 def _reason(name: str) -> str:
+    if name == "kappa_quadratic":
+        return "outcome and model name one and the same class for every patient"
     if name.startswith("precision_"):
         return "the model names this class for no patient"
     if name.startswith("auroc_"):
@@ -95,16 +105,18 @@ def _reason(name: str) -> str:
 def _curves(name: str, rows: Judged, config: RunConfig) -> dict[str, Any]:  # noqa: ARG001
     probabilities, truth = rows.probabilities, rows.truth
     classes = list(rows.predictions.classes)
-    roc, curve = {}, {}
+    roc, curve, calibration = {}, {}, {}
     for place, label in enumerate(classes):
         event = truth == place
         if event.any() and not event.all():
             roc[label] = roc_curve(event, probabilities[:, place])
             curve[label] = precision_recall_curve(event, probabilities[:, place])
+            calibration[label] = calibration_curve(event, probabilities[:, place])
     top = probabilities.argmax(axis=1)
     return {
         "roc_by_class": roc,
         "precision_recall_by_class": curve,
+        "calibration_by_class": calibration,
         "calibration": calibration_curve(top == truth, probabilities.max(axis=1)),
         "confusion": count_confusion(truth, top, classes),
     }

@@ -1,4 +1,4 @@
-"""Measures of predicted risks: calibration and proper scores; for many resamples at once.
+"""Measures of predicted risks: proper scores, ECE, Venn–Abers; for many resamples at once.
 
 Shapes: `weights` float64 (resamples, rows), `event` 0/1 and `risk` (rows,); results (resamples,).
 """
@@ -10,7 +10,6 @@ import numpy as np
 BINS = 10
 # Where log loss would be endless; the least step of a number, as scikit-learn takes it.
 SMALLEST = float(np.finfo(np.float64).eps)
-MOST_FITTED_ROWS = 2_000
 
 
 def score_metrics(
@@ -18,7 +17,7 @@ def score_metrics(
 ) -> dict[str, np.ndarray]:
     """Return brier, brier_scaled (1 − Brier / that of the prevalence), log_loss, ece and o_e.
 
-    ECE is over ten bins of equal size: the mean distance of predicted and observed risk.
+    ECE is over ten bins of equal size, ties together: mean distance of predicted and observed.
     """
     safe = np.clip(risk, SMALLEST, 1 - SMALLEST)
     surprise = -np.where(event == 1, np.log(safe), np.log1p(-safe))
@@ -47,93 +46,6 @@ def _ece(event: np.ndarray, risk: np.ndarray, weights: np.ndarray) -> np.ndarray
     order = np.argsort(risk, kind="stable")
     gaps = weights[:, order] * (risk - event)[order]
     return np.abs(np.add.reduceat(gaps, bin_edges(risk), axis=1)).sum(axis=1)
-
-
-def calibration_metrics(
-    event: np.ndarray, risk: np.ndarray, weights: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return calibration_slope, calibration_intercept and ici.
-
-    Slope: of a logistic regression on the logit of the risk (Cox 1958). Intercept: in the large,
-    with the slope fixed at 1. ICI: mean distance between the risk and that regression's risk
-    (Austin and Steyerberg 2019, with the logistic curve in place of loess). With many rows,
-    neighbours in risk are joined to 2,000 groups first.
-    """
-    logit, weight, happened = _join(event, risk, weights)
-    slope, start = _fit_slope(logit, weight, happened)
-    intercept = _fit_intercept(logit, weight, happened)
-    with np.errstate(over="ignore", invalid="ignore"):
-        fitted = _sigmoid(start[:, None] + slope[:, None] * logit)
-        distance = np.abs(fitted - _sigmoid(logit))
-        ici = np.einsum("ij,ij->i", weight, distance) / weight.sum(axis=1)
-    return {"calibration_slope": slope, "calibration_intercept": intercept, "ici": ici}
-
-
-def _join(
-    event: np.ndarray, risk: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    logit = logit_of(risk)
-    if len(risk) <= MOST_FITTED_ROWS:
-        return logit, weights, weights * event
-    order = np.argsort(logit, kind="stable")
-    starts = np.linspace(0, len(risk), MOST_FITTED_ROWS, endpoint=False).astype(int)
-    size = np.diff(np.r_[starts, len(risk)])
-    drawn = weights[:, order]
-    middle = np.add.reduceat(logit[order], starts) / size
-    counts = np.add.reduceat(drawn, starts, axis=1)
-    return middle, counts, np.add.reduceat(drawn * event[order], starts, axis=1)
-
-
-def logit_of(risk: np.ndarray) -> np.ndarray:
-    """Return log(p / (1 − p)), with p kept within 1e-6 of 0 and 1."""
-    safe = np.clip(risk, 1e-6, 1 - 1e-6)
-    return np.log(safe) - np.log1p(-safe)
-
-
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(values, -500, 500)))
-
-
-def _fit_slope(
-    logit: np.ndarray, weight: np.ndarray, happened: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Newton's steps for slope and intercept of every resample; NaN where they do not settle."""
-    # From a flat curve on standardised logits: from the risks themselves, overconfident ones
-    # would send the first step too far ever to come back.
-    middle, spread = logit.mean(), logit.std() or 1.0
-    z = (logit - middle) / spread
-    count = len(weight)
-    a, b = np.zeros(count), np.zeros(count)
-    for _ in range(30):
-        p = _sigmoid(a[:, None] + b[:, None] * z)
-        residual = happened - weight * p
-        curve = weight * p * (1 - p)
-        g0, g1 = residual.sum(axis=1), residual @ z
-        h00, h01, h11 = curve.sum(axis=1), curve @ z, curve @ z**2
-        below = h00 * h11 - h01**2
-        # One risk for all leaves nothing below the line but rounding.
-        below[below <= 1e-12 * h00 * h11] = np.nan
-        da, db = (h11 * g0 - h01 * g1) / below, (h00 * g1 - h01 * g0) / below
-        a, b = a + np.clip(da, -4, 4), b + np.clip(db, -4, 4)
-        if np.nanmax(np.abs(np.r_[da, db]), initial=0) < 1e-9:
-            break
-    unsettled = ~(np.maximum(np.abs(da), np.abs(db)) < 1e-6)
-    a[unsettled], b[unsettled] = np.nan, np.nan
-    slope = b / spread
-    return slope, a - slope * middle
-
-
-def _fit_intercept(logit: np.ndarray, weight: np.ndarray, happened: np.ndarray) -> np.ndarray:
-    a = np.zeros(len(weight))
-    for _ in range(50):
-        p = _sigmoid(a[:, None] + logit)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            step = (happened - weight * p).sum(axis=1) / (weight * p * (1 - p)).sum(axis=1)
-        a = a + np.clip(step, -2, 2)
-        if np.nanmax(np.abs(step), initial=0) < 1e-10:
-            break
-    a[~(np.abs(step) < 1e-6)] = np.nan
-    return a
 
 
 def venn_abers(

@@ -9,8 +9,9 @@ import numpy as np
 
 from medcore.config import RunConfig, generator
 from medcore.evaluate.bootstrap import Measure, bootstrap_metrics
+from medcore.evaluate.calibration import calibration_metrics
 from medcore.evaluate.decision import net_benefit
-from medcore.evaluate.probability import calibration_metrics, score_metrics
+from medcore.evaluate.probability import score_metrics
 
 if TYPE_CHECKING:
     from medcore.evaluate.judged import Judged

@@ -7,7 +7,7 @@ import math
 from medcore.records import Evaluation, Metric, PartEvaluation
 
 RARE = 0.2
-LARGER_IS_WORSE = ("brier", "log_loss", "mae", "rmse", "ece", "ici")
+LARGER_IS_WORSE = ("brier", "log_loss", "mae", "rmse", "ece", "ici", "e50", "e90")
 LABELS = {
     "accuracy": ("Accuracy", "Of 100 patients, how many are called correctly. With a rare outcome "
                  "it is high even for a model that never alarms."),
@@ -21,9 +21,14 @@ LABELS = {
     "f1": ("F1", "Joins recall and precision in one figure from 0 to 1; high only if both are."),
     "f1_macro": ("F1, macro", "The mean F1 of all classes; a rare class counts as much as a "
                  "frequent one."),
+    "f1_micro": ("F1, micro", "F1 over all calls together; with one class a patient it equals "
+                 "accuracy."),
     "f1_weighted": ("F1, weighted", "The mean F1 of all classes, weighted by their patients."),
     "balanced_accuracy": ("Balanced accuracy", "The mean of recall over the classes; 0.5 is "
                           "guessing between two."),
+    "kappa_quadratic": ("Quadratic kappa", "Of patients whose classes have an order: agreement "
+                        "beyond chance, where naming a far class counts more than a near one; 1 is "
+                        "perfect, 0 chance."),
     "mcc": ("MCC", "How well calls and outcomes agree, from −1 to 1; 0 is chance, also when the "
             "outcome is rare."),
     "auroc": ("AUROC", "Of two patients, one with and one without the outcome, how often the "
@@ -39,8 +44,12 @@ LABELS = {
                           "above 1 too timid."),
     "calibration_intercept": ("Calibration in the large", "0 is right; below 0 the risks are too "
                               "high on average, above 0 too low."),
-    "ece": ("ECE", "Mean distance of predicted and observed risk in ten groups of patients."),
-    "ici": ("ICI", "Mean distance of predicted risk and its smooth observed counterpart."),
+    "ece": ("ECE", "How far predicted risks are from what happens, on average, in ten groups of "
+            "patients of equal size."),
+    "ici": ("ICI", "How far a patient's predicted risk is, on average, from what was observed "
+            "among patients of such a risk (a smooth curve)."),
+    "e50": ("E50", "Half of the patients have a risk that is off by no more than this."),
+    "e90": ("E90", "Nine in ten patients have a risk that is off by no more than this."),
     "o_e": ("Observed / expected", "Patients with the outcome per predicted one; 1 is right."),
     "net_benefit": ("Net benefit", "Share of patients rightly treated, less those treated in "
                     "vain at their weight, when whoever has more than the average risk is treated; "
@@ -49,9 +58,16 @@ LABELS = {
     "mae": ("Mean absolute error", "How far off a prediction is on average, in the outcome's "
             "unit."),
     "rmse": ("RMSE", "Like the mean error, but large errors weigh more; in the outcome's unit."),
+    "bias": ("Bias", "Predictions of patients less their outcomes, on average, in the outcome's "
+             "unit; 0 is right, above 0 they are too high."),
+    "loa_low": ("Limit of agreement, lower", "In 95 of 100 patients the prediction less the "
+                "outcome lies between the lower and the upper limit (Bland–Altman)."),
+    "loa_high": ("Limit of agreement, upper", "In 95 of 100 patients the prediction less the "
+                 "outcome lies between the lower and the upper limit (Bland–Altman)."),
     "r2": ("R²", "Share of the outcome's variation that the model explains; 0 is no better than "
            "the mean."),
 }  # fmt: skip
+BY_CLASS = ("recall", "specificity", "precision", "f1", "auroc", "auprc", "ece")
 MODELS = {
     "model": "This model",
     "recommended": "Recommended",
@@ -85,7 +101,7 @@ def label_metric(name: str) -> str:
     """
     if name in LABELS:
         return LABELS[name][0]
-    for stem in ("recall", "precision", "auroc", "auprc"):
+    for stem in BY_CLASS:
         if name.startswith(f"{stem}_"):
             short = LABELS[stem][0].split(" (")[0]
             return f"{short} of {name.removeprefix(f'{stem}_')}"

@@ -16,10 +16,11 @@ import pandas as pd
 
 from medcore.config import RunConfig, generator
 from medcore.evaluate.bootstrap import Measure, interval_of, resample_measure
+from medcore.evaluate.calibration import calibration_metrics
 from medcore.evaluate.decision import net_benefit
 from medcore.evaluate.judge import measure_all
 from medcore.evaluate.judged import Judged
-from medcore.evaluate.probability import calibration_metrics, score_metrics
+from medcore.evaluate.probability import score_metrics
 from medcore.evaluate.threshold import choose_threshold
 from medcore.laboratory.plan import Cell, Choice, base_cell, list_cells
 from medcore.models.recalibration import apply_recalibration, fit_recalibration

@@ -37,7 +37,8 @@ def choose_outcome(config: RunConfig, dataset: Dataset) -> RunConfig:
     if outcome != held:
         values = config.model_dump()
         set_role(values["data"]["roles"], outcome, "outcome", state.table())
-        values["outcome"]["positive"], values["task"] = None, None
+        values["outcome"] = {"positive": None, "order": ()}
+        values["task"] = None
         config = RunConfig.model_validate(values)
     return _choose_positive(_choose_task(config), outcome)
 
@@ -69,7 +70,7 @@ def _choose_positive(config: RunConfig, outcome: str) -> RunConfig:
     if positive is None:
         words = f"{len(classes)} classes: {', '.join(classes[:8])}" if classes else "a number"
         st.caption(f"Predicts {words}.")
-        return config
+        return _choose_order(config, classes)
     chosen = st.segmented_control(
         "Risk of",
         classes,
@@ -80,6 +81,29 @@ def _choose_positive(config: RunConfig, outcome: str) -> RunConfig:
         key=f"positive_{outcome}_{'_'.join(classes)}",
     )
     return change_config(config, {"outcome.positive": chosen}) if chosen != positive else config
+
+
+def _choose_order(config: RunConfig, classes: tuple[str, ...]) -> RunConfig:
+    """Ask for the order of several classes; numbers have their own."""
+    if not classes or _are_numbers(classes):
+        return config
+    field = type(config.outcome).model_fields["order"]
+    order = st.multiselect(
+        "Order of the classes, if they have one: choose from least to most", classes,
+        default=[name for name in config.outcome.order if name in classes],
+        placeholder="No order", help=field.description, key=f"order_{'_'.join(classes)}",
+    )  # fmt: skip
+    if 0 < len(order) < len(classes):
+        st.caption("The order counts once every class stands in it.")
+        order = []
+    return change_config(config, {"outcome.order": tuple(order)})
+
+
+def _are_numbers(classes: tuple[str, ...]) -> bool:
+    try:
+        return all(float(name) == float(name) for name in classes)
+    except ValueError:
+        return False
 
 
 def choose_split(config: RunConfig, dataset: Dataset) -> RunConfig:
