@@ -49,7 +49,9 @@ def plan_pairs(followup: Followup, score: np.ndarray, cause: int = 1) -> Pairs:
     ordered, case = followup.rows(score), followup.event == cause
     # Cases of the same time rise in risk, so that none is counted as concordant with another.
     rows = np.lexsort((ordered, ~case, followup.place))
-    ends = np.searchsorted(followup.place[rows] * 2 + ~case[rows], followup.place[rows] * 2, "right")
+    ends = np.searchsorted(
+        followup.place[rows] * 2 + ~case[rows], followup.place[rows] * 2, "right"
+    )
     return _plan(rows, ordered[rows], case[rows], followup.place[rows], ends)
 
 

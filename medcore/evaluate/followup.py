@@ -156,8 +156,9 @@ def _bounds(risk: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndar
     low, high = risk.copy(), risk.copy()
     log = np.log(free[inside])
     reach = Z95 * np.sqrt(variance[inside]) / np.abs(free[inside] * log)
-    low[inside] = 1 - free[inside] ** np.exp(-reach)
-    high[inside] = 1 - free[inside] ** np.exp(reach)
+    with np.errstate(over="ignore"):
+        low[inside] = 1 - free[inside] ** np.exp(-reach)
+        high[inside] = 1 - free[inside] ** np.exp(reach)
     return low, high
 
 

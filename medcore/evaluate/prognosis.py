@@ -42,10 +42,11 @@ class Drawn:
         """Patients of each resample, (resamples, 1)."""
         return self.weights.sum(axis=1, keepdims=True)
 
-    def by_event(self, *, just_before: bool = False) -> np.ndarray:
-        """Return the weights of rows with an event of any cause, 0 elsewhere, (resamples, rows)."""
+    def by_event(self, inside: np.ndarray, *, just_before: bool = False) -> np.ndarray:
+        """Return the weights of the events `inside` (rows,), 0 elsewhere, (resamples, rows)."""
         free = before(self.free) if just_before else self.free
-        return _divide(self.weights * (self.followup.event > 0), free[:, self.followup.place])
+        happened = inside & (self.followup.event > 0)
+        return _divide(self.weights * happened, free[:, self.followup.place])
 
     def free_at(self, moments: np.ndarray) -> np.ndarray:
         """Return the chance of no censoring at moments, (resamples, moments)."""
@@ -90,14 +91,15 @@ def concordance(ranking: Ranking, drawn: Drawn, cause: int, limit: float) -> Mea
     weights, event = drawn.weights, drawn.followup.event
     case = weights * (event == cause)
     early = drawn.followup.duration < limit
-    share = drawn.by_event() * ((event == cause) & early)
+    share = drawn.by_event(early & (event == cause))
     with np.errstate(invalid="ignore", divide="ignore"):
         twice = np.where(share > 0, share**2 / case, share)
-    other = weights * ((event > 0) & (event != cause))
+    rival = (event > 0) & (event != cause)
+    other = weights * rival
     found = {}
     for name, earlier, never, later in (
         ("c_index", case, case, other),
-        ("uno_c", twice, share, _never_weights(drawn, other)),
+        ("uno_c", twice, share, drawn.by_event(early & rival)),
     ):
         right, every = count_pairs(ranking.pairs, earlier, weights)
         if ranking.never is not None:
@@ -108,10 +110,6 @@ def concordance(ranking: Ranking, drawn: Drawn, cause: int, limit: float) -> Mea
     return found
 
 
-def _never_weights(drawn: Drawn, other: np.ndarray) -> np.ndarray:
-    return _divide(other, drawn.free[:, drawn.followup.place])
-
-
 def auroc_at(drawn: Drawn, risk: np.ndarray, cause: int, moment: float) -> np.ndarray:
     """Return how often, of one with and one without the event by `moment`, the former ranks higher.
 
@@ -120,9 +118,9 @@ def auroc_at(drawn: Drawn, risk: np.ndarray, cause: int, moment: float) -> np.nd
     """
     followup = drawn.followup
     gone = followup.duration <= moment
-    share = drawn.by_event()
-    case = share * (gone & (followup.event == cause))
-    control = share * (gone & (followup.event != cause))
+    share = drawn.by_event(gone)
+    case = share * (followup.event == cause)
+    control = share * (followup.event != cause)
     control += _divide(drawn.weights * ~gone, drawn.free_at(np.array([moment])))
     ordered = followup.rows(risk)
     order = np.argsort(-ordered, kind="stable")
@@ -145,7 +143,7 @@ def brier_at(drawn: Drawn, risks: np.ndarray, cause: int, moments: np.ndarray) -
     case = gone & (followup.event == cause)[:, None]
     settled = np.where(gone & (followup.event > 0)[:, None], (case - risks) ** 2, 0.0)
     still = np.where(gone, 0.0, risks**2)
-    known = drawn.by_event() @ settled
+    known = drawn.by_event(gone.any(axis=1)) @ settled
     return (known + _divide(drawn.weights @ still, drawn.free_at(moments))) / drawn.total
 
 
@@ -180,9 +178,9 @@ def net_benefit_at(drawn: Drawn, risk: np.ndarray, cause: int, moment: float) ->
     """
     followup = drawn.followup
     gone = followup.duration <= moment
-    share = drawn.by_event(just_before=True)
-    case = share * (gone & (followup.event == cause))
-    control = share * (gone & (followup.event != cause))
+    share = drawn.by_event(gone, just_before=True)
+    case = share * (followup.event == cause)
+    control = share * (followup.event != cause)
     control += _divide(drawn.weights * ~gone, drawn.free_at(np.array([moment])))
     reached = (followup.rows(risk)[:, None] >= THRESHOLDS).astype(np.float64)
     odds = THRESHOLDS / (1 - THRESHOLDS)
