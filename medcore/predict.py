@@ -15,7 +15,7 @@ import pandas as pd
 
 from medcore.config import Task
 from medcore.prepare import Preparation, prepare_rows
-from medcore.records import Block, Dataset, Prepared
+from medcore.records import Dataset, Prepared
 
 COVERAGE = 0.9
 
@@ -158,16 +158,26 @@ def predict_member(fitted: Any, prepared: Prepared) -> np.ndarray:
     from medcore.train import predict_network
 
     if isinstance(fitted, PlainModel):
-        block = prepared.blocks["table"]
-        return predict_plain(
-            fitted, with_gaps(block) if fitted.spec.get("native") else block.values
-        )
+        return predict_plain(fitted, plain_values(prepared, native=fitted.spec.get("native")))
     return predict_network(fitted, prepared)
 
 
-def with_gaps(block: Block) -> np.ndarray:
-    """Return a block's values with NaN where a value was missing."""
-    return block.values if block.gaps is None else np.where(block.gaps, np.nan, block.values)
+def plain_values(prepared: Prepared, *, native: bool | None = False) -> np.ndarray:
+    """Return what models of plain numbers see, float32 (rows, features).
+
+    The table's features and the simple ones of every other block, side by side; `native` leaves
+    gaps as NaN.
+    """
+    parts = []
+    for block in prepared.blocks.values():
+        if block.kind == "table":
+            gaps = native and block.gaps is not None
+            parts.append(np.where(block.gaps, np.nan, block.values) if gaps else block.values)
+        elif block.plain is not None:
+            parts.append(block.plain)
+    if not parts:
+        return np.zeros((len(prepared.row_id), 0), dtype=np.float32)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def predict_interval(model: FittedModel, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

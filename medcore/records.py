@@ -56,7 +56,8 @@ class Dataset:
 
     `frame` keeps the source's columns; numbers are float64 or int64, categories and text are
     pandas strings, booleans are categories, dates are datetime64; missing is NaN / NA / NaT.
-    `sha256` is the hash of the source file's bytes.
+    Cells of image, audio and series columns are names of files in the folder `media`; equal
+    content has one name. `sha256` is the hash of the source file's bytes.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Dataset:
     frame: pd.DataFrame
     columns: tuple[Column, ...]
     ledger: tuple[LedgerEntry, ...] = ()
+    media: Path | None = None
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; `KeyError` when there is none."""
@@ -114,14 +116,22 @@ class Split:
 
 @dataclass(frozen=True)
 class Block:
-    """The prepared inputs of one kind.
+    """The prepared inputs of all tabular columns together, or of one column of another kind.
 
-    `values` for tables: float32, shape (rows, features), no NaN. `names` and `sources` give each
+    `present` (rows,) is False where the whole thing is missing.
+
+    Tables: `values` float32, shape (rows, features), no NaN. `names` and `sources` give each
     feature's name and the column it came from; `numeric` are the positions of scaled numbers
     (they take number embeddings), the rest are 0/1 (one-hot places and missing indicators).
-    `bins` holds, for each numeric position, its piecewise-linear edges.
-    `present` is False where a whole modality is missing. `gaps` (rows, features), where kept, says
-    which values only stand in for missing numbers, for models that take gaps as they are.
+    `bins` holds, for each numeric position, its piecewise-linear edges. `gaps` (rows, features),
+    where kept, says which values only stand in for missing numbers, for models that take them.
+
+    Other kinds: `values` (items, …) holds each different thing once, often memory-mapped; `place`
+    (rows,) is each row's position in it, -1 where there is none. `scale` is the (mean, spread),
+    learned from training rows, that standardises an item; None takes items as they are.
+    `plain` (rows, features) float32 is what models of plain numbers see instead, and `names` and
+    `sources` are its features. `traits`, ready for JSON, are what an encoder must know before it
+    is built (say, the size of a vocabulary). `digest` stands for the bytes of `values`.
     """
 
     kind: Literal["table", "text", "image", "audio", "series"]
@@ -132,12 +142,32 @@ class Block:
     numeric: tuple[int, ...] = ()
     bins: tuple[np.ndarray, ...] = ()
     gaps: np.ndarray | None = None
+    place: np.ndarray | None = None
+    scale: tuple[np.ndarray, np.ndarray] | None = None
+    plain: np.ndarray | None = None
+    traits: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
     def take(self, positions: np.ndarray) -> Block:
         """Return the rows at `positions` (int array into this record)."""
-        gaps = None if self.gaps is None else self.gaps[positions]
-        values, present = self.values[positions], self.present[positions]
-        return replace(self, values=values, present=present, gaps=gaps)
+
+        def some(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else array[positions]
+
+        parts = {name: some(getattr(self, name)) for name in ("gaps", "place", "plain")}
+        values = self.values[positions] if self.place is None else self.values
+        return replace(self, values=values, present=self.present[positions], **parts)
+
+    def gather(self, positions: np.ndarray) -> np.ndarray:
+        """Return the values of rows at `positions` in memory; zeros where there is none."""
+        if self.place is None:
+            return self.values[positions]
+        place = self.place[positions]
+        if not len(self.values):
+            return np.zeros((len(place), *self.values.shape[1:]), dtype=self.values.dtype)
+        found = np.ascontiguousarray(self.values[np.maximum(place, 0)])
+        found[place < 0] = 0
+        return found
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from medcore.config import BalanceConfig, BalanceStrategy, MissingStrategy, RunConfig, Task
+from medcore.config import (
+    ENCODER_NAMES,
+    BalanceConfig,
+    BalanceStrategy,
+    EncoderName,
+    MissingStrategy,
+    RunConfig,
+    Task,
+)
 from medcore.errors import ConfigError
 
 ROW_STRATEGIES = ("oversample", "undersample", "smote")
 NETWORK_STRATEGIES = ("focal", "logit_adjusted", "balanced_sampler")
-NETWORKS = ("tabm", "mlp", "recommended")
+FITTED_NETWORKS = ("mlp", "tabm", *(name for names in ENCODER_NAMES.values() for name in names))
+NETWORKS = (*FITTED_NETWORKS, "recommended")
+ENCODER_TITLES: dict[EncoderName, str] = {
+    "resnet_small": "Small residual network",
+    "resnet18": "ResNet-18",
+    "resnet50": "ResNet-50",
+}
 BALANCE_TITLES: dict[BalanceStrategy, str] = {
     "none": "Nothing, with a chosen threshold",
     "class_weight": "Class weights",
@@ -35,11 +49,25 @@ MISSING_TITLES: dict[MissingStrategy, str] = {
 }
 
 
+def base_name(name: str) -> str:
+    """Return the model that a fit is of; a second fit from other random numbers has a number.
+
+    >>> base_name("resnet_small 2")
+    'resnet_small'
+    """
+    return name.split(" ")[0]
+
+
+def is_network(name: str) -> bool:
+    """Tell whether a fit is one of a network."""
+    return base_name(name) in FITTED_NETWORKS
+
+
 def treats(name: str, balance: BalanceConfig) -> bool:
     """Tell whether the strategy for rare classes changes how the model `name` is fitted."""
     if balance.strategy == "none" or name == "prevalence":
         return False
-    return name in NETWORKS or balance.strategy not in NETWORK_STRATEGIES
+    return base_name(name) in NETWORKS or balance.strategy not in NETWORK_STRATEGIES
 
 
 def check_strategies(config: RunConfig, task: Task) -> None:
@@ -56,7 +84,7 @@ def check_strategies(config: RunConfig, task: Task) -> None:
                 raise ConfigError(
                     f"Augmentation (augment.{name}) works inside a network's training, which the "
                     f"model '{config.model.name}' has not: set it to 0, or choose recommended, "
-                    "tabm or mlp."
+                    "or a network."
                 )
 
 
@@ -73,7 +101,7 @@ def _check_balance(config: RunConfig, task: Task) -> None:
     if not treats(name, balance):
         raise ConfigError(
             f"{title} works inside a network's training, which the model '{name}' has not: "
-            "choose class_weight, or one of the models recommended, tabm and mlp."
+            "choose class_weight, or the model recommended or a network."
         )
     if balance.strategy == "focal" and balance.recalibration == "prior":
         raise ConfigError(

@@ -8,7 +8,7 @@ from medcore.data import configure_dataset
 from medcore.errors import MedcoreError
 from medcore.jobs import start_run
 from pages.parts import state
-from pages.parts.form import read_field, show_field, show_form
+from pages.parts.form import read_field, show_form, show_model
 from pages.parts.frame import need_dataset, open_page
 from pages.parts.question import choose_outcome, choose_preset, choose_split, find_preset, version
 from pages.parts.training import WATCHED, watch_run
@@ -25,13 +25,13 @@ def choose_settings() -> RunConfig:
         config = choose_split(config, dataset)
     left, right = st.columns(2)
     with left:
-        field = type(config.model).model_fields["name"]
-        model = show_field("model.name", field, config.model.name, place)
+        kinds = {column.kind for column in dataset.with_role("input")}
+        model = show_model(config, place, kinds)
         config = change_config(config, {"model.name": model})
     with right:
         choose_preset(config)
     with st.expander("Advanced", icon=":material/tune:"):
-        entered = show_form(config, place)
+        entered = show_form(config, place, kinds)
     changes = {name: value for name, value in entered.items() if value != read_field(config, name)}
     try:
         changed = change_config(config, changes)

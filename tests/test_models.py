@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcore.config import ModelConfig
+from medcore.config import ModelConfig, RunConfig
 from medcore.models import (
     build_baseline,
     build_from_spec,
@@ -22,7 +22,7 @@ from medcore.models.network import Dropout
 from medcore.models.table import EMBEDDING_WIDTH, TableEncoder, clean_edges, table_spec
 from tests.prepared_rows import prepared_rows
 
-CONFIG = ModelConfig(width=16, ensemble=3)
+CONFIG = RunConfig(model=ModelConfig(width=16, ensemble=3))
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def block():
 @pytest.mark.parametrize("embedding", ["none", "piecewise_linear"])
 @pytest.mark.parametrize("outputs", [1, 2, 5])
 def test_a_network_answers_rows_by_members_by_outputs(block, name, embedding, outputs):
-    config = ModelConfig(width=16, ensemble=3, embedding=embedding)
-    network = build_network(name, block, outputs, config)
+    config = RunConfig(model=ModelConfig(width=16, ensemble=3, embedding=embedding))
+    network = build_network(name, {"table": block}, outputs, config)
     answer = network(torch.from_numpy(block.values))
     assert tuple(answer.shape) == (20, 3 if name == "tabm" else 1, outputs)
     assert answer.dtype == torch.float32
@@ -43,8 +43,8 @@ def test_a_network_answers_rows_by_members_by_outputs(block, name, embedding, ou
 
 @pytest.mark.parametrize("name", ["mlp", "tabm"])
 def test_a_network_is_rebuilt_from_its_json_spec_and_weights(block, name):
-    network = build_network(name, block, 2, CONFIG).eval()
-    spec = json.loads(json.dumps(network_spec(name, block, 2, CONFIG)))
+    network = build_network(name, {"table": block}, 2, CONFIG).eval()
+    spec = json.loads(json.dumps(network_spec(name, {"table": block}, 2, CONFIG)))
     again = build_from_spec(spec).eval()
     again.load_state_dict(network.state_dict())
     values = torch.from_numpy(block.values)
@@ -64,7 +64,7 @@ def test_tables_of_numbers_only_or_flags_only_are_fine(name, keep):
         numeric=tuple(range(len(numbers))),
         bins=tuple(block.bins[place] for place in numbers),
     )
-    answer = build_network(name, block, 2, CONFIG)(torch.from_numpy(block.values))
+    answer = build_network(name, {"table": block}, 2, CONFIG)(torch.from_numpy(block.values))
     assert torch.isfinite(answer).all()
 
 
@@ -88,7 +88,7 @@ def test_the_order_of_features_does_not_decide_which_are_numbers():
 
 
 def test_a_number_beyond_its_range_counts_as_the_range_s_end(block):
-    network = build_network("mlp", block, 2, CONFIG).eval()
+    network = build_network("mlp", {"table": block}, 2, CONFIG).eval()
     values = torch.from_numpy(block.values.copy())
     values[:, 0] = 2.5
     expected = network(values)
@@ -127,10 +127,10 @@ def test_chunks_hold_the_places_of_one_column_together():
 
 
 def test_tabm_members_differ_and_share_their_weights(block):
-    network = build_network("tabm", block, 2, CONFIG).eval()
+    network = build_network("tabm", {"table": block}, 2, CONFIG).eval()
     answer = network(torch.from_numpy(block.values))
     assert not torch.allclose(answer[:, 0], answer[:, 1])
-    one = sum(p.numel() for p in build_network("mlp", block, 2, CONFIG).parameters())
+    one = sum(p.numel() for p in build_network("mlp", {"table": block}, 2, CONFIG).parameters())
     assert sum(p.numel() for p in network.parameters()) < 3 * one
 
 

@@ -11,8 +11,7 @@ from safetensors.numpy import load, save
 from medcore.errors import FitError
 from medcore.models import build_from_spec
 from medcore.train import TrainedNetwork, predict_members, predict_network, train_network
-from medcore.train.loop import GATHER_BYTES, split_batches
-from medcore.train.rows import Rows
+from medcore.train.rows import GATHER_BYTES, Rows, split_batches
 from tests.prepared_rows import finish, fit, prepared_rows, small_config
 
 TASKS = ["binary", "multiclass", "regression"]
@@ -253,7 +252,7 @@ def test_batches_hold_each_row_once_and_differ_by_one_row_at_most():
 
 
 def test_large_tables_are_gathered_piece_by_piece(monkeypatch):
-    monkeypatch.setattr("medcore.train.loop.GATHER_BYTES", 600)
+    monkeypatch.setattr("medcore.train.rows.GATHER_BYTES", 600)
     rows = Rows(torch.rand(100, 5), torch.arange(100))
     order = torch.from_numpy(np.random.default_rng(0).permutation(100))
     pieces = list(split_batches(rows, order, steps=10, first=0))

@@ -102,7 +102,7 @@ def test_flattened_parameters_move_as_pytorch_s_optimiser_moves_them(optimizer):
     config = TrainConfig(optimizer=optimizer, learning_rate=0.01, weight_decay=0.1, momentum=0.8)
     block = prepared_rows(32).blocks["table"]
     torch.manual_seed(0)
-    ours = build_network("tabm", block, 2, small_config().model).eval()
+    ours = build_network("tabm", {"table": block}, 2, small_config()).eval()
     theirs = copy.deepcopy(ours)
     flat = build_optimizer(ours, config)
     groups = [
@@ -131,7 +131,7 @@ def test_flattened_parameters_move_as_pytorch_s_optimiser_moves_them(optimizer):
 
 def test_weight_decay_spares_biases_embeddings_and_member_scalings():
     block = prepared_rows(8).blocks["table"]
-    parameters = build_network("tabm", block, 2, small_config().model).named_parameters()
+    parameters = build_network("tabm", {"table": block}, 2, small_config()).named_parameters()
     decayed = {name for name, parameter in parameters if decays(name, parameter)}
     assert decayed == {"trunk.1.weight", "trunk.4.weight", "head.weight"}
 

@@ -8,33 +8,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-Kind = Literal["number", "category", "text", "image", "audio", "series", "date"]
-Role = Literal[
-    "input", "outcome", "patient", "site", "date", "duration", "event", "treatment", "ignored"
-]
-Task = Literal["binary", "multiclass", "regression"]
-Part = Literal["train", "validation", "calibration", "test"]
-ModelName = Literal["recommended", "tabm", "mlp", "logistic", "random_forest", "gradient_boosting"]
-Preset = Literal["quick", "balanced", "thorough"]
-MissingStrategy = Literal[
-    "median", "mean", "most_frequent", "constant", "knn", "iterative", "iterative_trees",
-    "multiple", "denoising_autoencoder", "miwae", "drop_rows", "drop_columns", "native",
-]  # fmt: skip
-BalanceStrategy = Literal[
-    "none", "class_weight", "focal", "logit_adjusted", "balanced_sampler", "oversample",
-    "undersample", "smote",
-]  # fmt: skip
-Recalibration = Literal["logistic", "prior", "temperature", "isotonic"]
-
-ADVANCED = {"advanced": True}
-
-
-class Section(BaseModel):
-    """A group of settings; unknown names are refused and instances never change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+from medcore.config.base import (
+    ADVANCED,
+    BalanceStrategy,
+    Kind,
+    MissingStrategy,
+    ModelName,
+    Recalibration,
+    Role,
+    Section,
+)
 
 
 class Repair(Section):

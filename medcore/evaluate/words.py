@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from medcore.records import Evaluation, Metric, PartEvaluation
+from medcore.strategies import ENCODER_TITLES
 
 RARE = 0.2
 LARGER_IS_WORSE = ("brier", "log_loss", "mae", "rmse", "ece", "ici", "e50", "e90")
@@ -77,6 +78,7 @@ MODELS = {
     "gradient_boosting": "Gradient boosting",
     "mlp": "Neural network (MLP)",
     "tabm": "TabM",
+    **ENCODER_TITLES,
 }
 
 

@@ -19,12 +19,12 @@ from medcore.jobs.processes import (
     this_host,
 )
 from medcore.store import Home, Job, active_jobs, change_job, claim_next, run_config
+from medcore.strategies import NETWORKS
 
 MOST_ATTEMPTS = 3
 # Seconds without a sign of life after which a worker counts as dead: one whose process lives is
 # killed first; one of another machine cannot be looked at.
 STALE, STALE_STOPPING, START_SECONDS = 60.0, 5.0, 60.0
-NETWORKS = ("recommended", "tabm", "mlp")
 
 
 def tend(home: Home) -> None:

@@ -24,11 +24,11 @@ from medcore.laboratory.judge import judge_cells
 from medcore.laboratory.plan import Cell, Choice, base_cell, cell_config, count_fits, list_cells
 from medcore.laboratory.words import cell_title
 from medcore.recipes.folds import Work, prepare_fold
-from medcore.recipes.plan import NETWORKS, Fold, Plan, draw_folds
+from medcore.recipes.plan import Fold, Plan, draw_folds
 from medcore.recipes.units import fit_unit, unit_ratio
 from medcore.records import Dataset, Event, Watch
 from medcore.split import make_split
-from medcore.strategies import MISSING_TITLES, check_strategies
+from medcore.strategies import MISSING_TITLES, check_strategies, is_network
 
 MOST_THREADS = 4
 
@@ -117,7 +117,7 @@ def _fit_groups(bench: Bench) -> None:
     ]
     deep = {"denoising_autoencoder", "miwae"} & set(bench.choice.missing)
     # Networks draw from one generator of the process, so they are trained one after the other.
-    alone = bench.choice.model in NETWORKS or deep
+    alone = is_network(bench.choice.model) or deep
     threads = 1 if alone else min(MOST_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(lambda group: _fit_group(bench, *group), groups):

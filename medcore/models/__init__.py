@@ -1,15 +1,28 @@
-"""Networks and baselines: encoder → trunk → head, built from an explicit table of constructors."""
+"""Networks and baselines, built from explicit tables of constructors: encoders → fusion → head."""
 
 from medcore.models.baselines import build_baseline, fit_baseline, predict_baseline
-from medcore.models.network import NETWORKS, Network, build_from_spec, build_network, network_spec
+from medcore.models.fusion import ENCODERS, Inputs, Piece, read_piece
+from medcore.models.network import (
+    NETWORKS,
+    Network,
+    build_from_spec,
+    build_network,
+    network_blocks,
+    network_spec,
+)
 
 __all__ = [
+    "ENCODERS",
     "NETWORKS",
+    "Inputs",
     "Network",
+    "Piece",
     "build_baseline",
     "build_from_spec",
     "build_network",
     "fit_baseline",
+    "network_blocks",
     "network_spec",
     "predict_baseline",
+    "read_piece",
 ]

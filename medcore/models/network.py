@@ -1,27 +1,32 @@
-"""Networks: one encoder per kind of input → trunk → head.
+"""Networks: one encoder per kind of input → fusion → trunk → head.
 
-With several kinds, their encoders' vectors are fused before the trunk; with one kind the fusion is
-the identity. Every network answers (rows, members, outputs): an ensemble has several members, a
-plain network one.
+With a table alone the encoder is the table's; else `Fusion` joins one encoder per block. Every
+network answers (rows, members, outputs): an ensemble has several members, a plain network one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medcore.config import ModelConfig
+from medcore.config import RunConfig
+from medcore.errors import FitError
+from medcore.models.fusion import ENCODERS, Fusion, Inputs, block_spec
 from medcore.models.table import TableEncoder, table_spec
 from medcore.records import Block
+
+# Networks that look at numbers and categories alone, whatever else there is.
+TABLE_ONLY = ("tabm",)
 
 
 class Network(nn.Module):
     """An encoder, a trunk and a head.
 
-    Shape: float32 (rows, features) → logits or standardised values (rows, members, outputs).
+    Shape: a table's float32 (rows, features), or pieces by block → logits or standardised values
+    (rows, members, outputs).
     """
 
     def __init__(self, encoder: nn.Module, trunk: nn.Module, head: nn.Module) -> None:
@@ -30,42 +35,72 @@ class Network(nn.Module):
         self.trunk = trunk
         self.head = head
 
-    def forward(self, values: Tensor) -> Tensor:
+    def forward(self, inputs: Inputs) -> Tensor:
         """Return (rows, members, outputs)."""
-        return self.head(self.trunk(self.encoder(values)))
+        return self.head(self.trunk(self.encoder(inputs)))
 
 
-def build_network(name: str, block: Block, outputs: int, config: ModelConfig) -> Network:
-    """Return an untrained network for a block's features; weights come from torch's generator.
+def network_blocks(name: str, blocks: Mapping[str, Block]) -> dict[str, Block]:
+    """Return the blocks that the network `name` looks at; raises `FitError` when it has none."""
+    seen = {
+        key: block
+        for key, block in blocks.items()
+        if (block.names if block.kind == "table" else name not in TABLE_ONLY)
+    }
+    if seen:
+        return seen
+    if any(block.kind != "table" for block in blocks.values()):
+        raise FitError(
+            f"'{name}' looks at numbers and categories, and no input is one: choose recommended."
+        )
+    raise FitError("There is no input column to learn from: give a column the role input.")
 
-    >>> import numpy as np
+
+def build_network(
+    name: str, blocks: Mapping[str, Block], outputs: int, config: RunConfig
+) -> Network:
+    """Return an untrained network for some blocks; weights come from torch's generator.
+
+    >>> import numpy as np, torch
+    >>> from medcore.config import ModelConfig
     >>> values = np.zeros((4, 2), np.float32)
     >>> block = Block("table", ("age", "sex=f"), ("age", "sex"), values, np.ones(4, bool),
     ...               numeric=(0,), bins=(np.array([-1.0, 0.0, 1.0]),))
-    >>> import torch
-    >>> network = build_network("tabm", block, 2, ModelConfig(ensemble=3))
+    >>> config = RunConfig(model=ModelConfig(ensemble=3))
+    >>> network = build_network("tabm", {"table": block}, 2, config)
     >>> tuple(network(torch.from_numpy(values)).shape)
     (4, 3, 2)
     """
-    return build_from_spec(network_spec(name, block, outputs, config))
+    return build_from_spec(network_spec(name, blocks, outputs, config))
 
 
-def network_spec(name: str, block: Block, outputs: int, config: ModelConfig) -> dict:
-    """Return all that a network of this shape is rebuilt from, ready for JSON."""
+def network_spec(name: str, blocks: Mapping[str, Block], outputs: int, config: RunConfig) -> dict:
+    """Return all that a network of this shape is rebuilt from, ready for JSON.
+
+    `table` is None without tabular columns; `blocks` holds the other kinds' by column.
+    """
+    model = config.model
+    seen = network_blocks(name, blocks)
+    table = seen.pop("table", None)
     return {
         "network": name,
         "outputs": int(outputs),
-        "width": config.width,
-        "layers": config.layers,
-        "dropout": config.dropout,
-        "members": config.ensemble if name == "tabm" else 1,
-        "table": table_spec(block, config.embedding),
+        "width": model.width,
+        "layers": model.layers,
+        "dropout": model.dropout,
+        "members": model.ensemble if name == "tabm" else 1,
+        "table": None if table is None else table_spec(table, model.embedding),
+        "blocks": {key: block_spec(block, config) for key, block in seen.items()},
     }
 
 
 def build_from_spec(spec: dict) -> Network:
     """Return the untrained network that a `network_spec` describes."""
     return NETWORKS[spec["network"]](spec)
+
+
+def _build_encoder(spec: dict) -> TableEncoder | Fusion:
+    return Fusion(spec) if spec["blocks"] else TableEncoder(spec["table"])
 
 
 class _OneMember(nn.Linear):
@@ -100,13 +135,21 @@ class Dropout(nn.Module):
 
 
 def _build_mlp(spec: dict) -> Network:
-    encoder = TableEncoder(spec["table"])
+    encoder = _build_encoder(spec)
     layers: list[nn.Module] = []
     width = encoder.width
     for _ in range(spec["layers"]):
         layers += [nn.Linear(width, spec["width"]), nn.ReLU(), Dropout(spec["dropout"])]
         width = spec["width"]
     return Network(encoder, nn.Sequential(*layers), _OneMember(width, spec["outputs"]))
+
+
+def _build_named(spec: dict) -> Network:
+    """Return a network named by its encoder: the head follows at once where nothing is fused."""
+    if spec["table"] or len(spec["blocks"]) > 1:
+        return _build_mlp(spec)
+    encoder = _build_encoder(spec)
+    return Network(encoder, Dropout(spec["dropout"]), _OneMember(encoder.width, spec["outputs"]))
 
 
 def _build_tabm(spec: dict) -> Network:
@@ -131,4 +174,8 @@ def _build_tabm(spec: dict) -> Network:
     return Network(encoder, nn.Sequential(*layers), head)
 
 
-NETWORKS: dict[str, Callable[[dict], Network]] = {"mlp": _build_mlp, "tabm": _build_tabm}
+NETWORKS: dict[str, Callable[[dict], Network]] = {
+    "mlp": _build_mlp,
+    "tabm": _build_tabm,
+    **{name: _build_named for encoders in ENCODERS.values() for name in encoders},
+}

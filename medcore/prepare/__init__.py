@@ -2,6 +2,7 @@
 
 `preparation.py` holds the record and the way in and out, `columns.py` one fit per kind of column,
 `scaling.py` the scales of numbers, `cells.py` what was filled in or lies outside the training.
+`kinds.py` says how columns that are not tabular are prepared (images in `images.py`, `pixels.py`).
 `imputing.py` fills gaps from a row's other columns: by neighbours, chained regressions or trees
 (`neighbours.py`, `chain.py`, `draws.py`, `thicket.py`) or a network, all in the one matrix of
 `coding.py`; `leaving.py` drops rows or columns.
@@ -9,7 +10,7 @@
 
 from medcore.prepare.cells import imputed_cells, outside_training_range
 from medcore.prepare.imputing import Imputer, Reins, fit_imputer, imputer_meta, read_imputer
-from medcore.prepare.leaving import describe_left, kept_columns, kept_rows
+from medcore.prepare.leaving import describe_left, kept_columns, kept_rows, tabular_columns
 from medcore.prepare.preparation import (
     Preparation,
     fit_preparation,
@@ -34,4 +35,5 @@ __all__ = [
     "prepare_rows",
     "read_imputer",
     "save_preparation",
+    "tabular_columns",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from medcore.config import MissingConfig, RunConfig
+from medcore.config import ENCODER_NAMES, MissingConfig, RunConfig
 from medcore.errors import FitError
 from medcore.records import Column, Dataset
 
@@ -36,6 +36,14 @@ def kept_columns(
         for name, gaps in share.items()
         if gaps > missing.limit
     ]
+
+
+def tabular_columns(
+    dataset: Dataset, training: pd.DataFrame, missing: MissingConfig
+) -> list[Column]:
+    """Return those of the input columns to use that make up the table."""
+    kept, _ = kept_columns(dataset, training, missing)
+    return [column for column in kept if column.kind not in ENCODER_NAMES]
 
 
 def kept_rows(dataset: Dataset, row_ids: np.ndarray, config: RunConfig) -> np.ndarray:

@@ -38,6 +38,7 @@ from medcore.prepare.imputing import (
     load_imputer,
     save_imputer,
 )
+from medcore.prepare.kinds import WAYS
 from medcore.prepare.leaving import kept_columns
 from medcore.records import Block, Column, Dataset, Prepared
 
@@ -49,8 +50,9 @@ VERSION = 1
 class Preparation:
     """Everything needed to turn a table of patients into `Prepared` rows.
 
-    `columns` holds one fit per input column that informs, `bins` the piecewise-linear edges of the
-    numeric features in their order. `left_out` are sentences on columns that are not used.
+    `columns` holds one fit per tabular input that informs, `bins` the piecewise-linear edges of the
+    numeric features in their order, `kinds` one fit per input of another kind (see `WAYS`).
+    `left_out` are sentences on columns that are not used.
     `imputer` estimates gaps from a row's other columns, where that was chosen, and `draw` says
     which of multiple imputation's. `keep_gaps` leaves gaps to models that take them as they are.
     """
@@ -65,6 +67,7 @@ class Preparation:
     imputer: Imputer | None = None
     draw: int | None = None
     keep_gaps: bool = False
+    kinds: tuple[Any, ...] = ()
 
 
 def fit_preparation(
@@ -80,17 +83,22 @@ def fit_preparation(
     no input column tells anything.
     """
     training = dataset.frame.loc[row_ids]
-    columns, left_out = kept_columns(dataset, training, config.missing)
-    if config.missing.strategy in IMPUTERS and imputer is None:
+    inputs, left_out = kept_columns(dataset, training, config.missing)
+    columns = [column for column in inputs if column.kind not in WAYS]
+    if config.missing.strategy in IMPUTERS and imputer is None and columns:
         imputer = fit_imputer(training, columns, config.missing, config.seed)
-    fits: list[ColumnFit] = []
-    for column in columns:
-        fit = _fit_column(column, training[column.name], config)
+    fits, kinds = [], []
+    for column in inputs:
+        values = training[column.name]
+        if column.kind in WAYS:
+            fit = WAYS[column.kind].fit(column.name, values, dataset, config)
+        else:
+            fit = _fit_column(column, values, config)
         if isinstance(fit, str):
             left_out.append(fit)
         else:
-            fits.append(fit)
-    if not fits:
+            (kinds if column.kind in WAYS else fits).append(fit)
+    if not fits and not kinds:
         raise FitError(
             "No input column tells the training patients apart; "
             "give at least one column with differing values the role 'input'."
@@ -113,6 +121,7 @@ def fit_preparation(
         imputer=imputer,
         draw=draw,
         keep_gaps=config.missing.strategy == "native",
+        kinds=tuple(kinds),
     )
 
 
@@ -133,10 +142,13 @@ def prepare_rows(
         for fit in preparation.columns
         for feature in features(fit, _column(frame, fit.name), _column(filled, fit.name))
     ]
+    blocks = {"table": _block(made, preparation, len(frame))} if preparation.columns else {}
+    for fit in preparation.kinds:
+        blocks[fit.name] = WAYS[fit.kind].block(fit, frame, dataset)
     return Prepared(
         task=preparation.task,
         row_id=frame.index.to_numpy(np.int64),
-        blocks={"table": _block(made, preparation, len(frame))},
+        blocks=blocks,
         outcome=_outcome(preparation, frame),
         classes=preparation.classes,
         group=_groups(preparation.patient, frame),
@@ -184,7 +196,7 @@ def _fit_column(column: Column, values: pd.Series, config: RunConfig) -> ColumnF
         return fit_category(column.name, read_words(values), missing, prepare)
     if column.kind == "date":
         return fit_date(column.name, values, missing, prepare)
-    return f"Column '{column.name}' holds {column.kind}, which tables of numbers cannot use."
+    return f"Column '{column.name}' holds {column.kind}, which no model can use yet."
 
 
 def _edges(values: np.ndarray, bins: int) -> tuple[float, ...]:
@@ -260,6 +272,7 @@ def _read_preparation(values: Mapping[str, Any]) -> Preparation:
         left_out=tuple(values["left_out"]),
         draw=values.get("draw"),
         keep_gaps=values.get("keep_gaps", False),
+        kinds=tuple(WAYS[fit["kind"]].read(fit) for fit in values.get("kinds", ())),
     )
 
 

@@ -17,7 +17,7 @@ from medcore.errors import StoreError
 from medcore.models.plain import PlainModel
 from medcore.predict import FittedModel, Member, Reference
 from medcore.prepare import load_preparation, save_preparation
-from medcore.recipes.plan import NETWORKS
+from medcore.strategies import is_network
 from medcore.train import TrainedNetwork
 
 WEIGHTS, MODEL, PREPARE, COHORT = "weights.safetensors", "model.json", "prepare", "cohort"
@@ -97,7 +97,7 @@ def _read_model(values: dict, arrays: dict[str, np.ndarray], folder: Path) -> Fi
         parts.setdefault(part, {})[name] = array
     members = []
     for place, member in enumerate(values["members"]):
-        make = TrainedNetwork if member["name"] in NETWORKS else PlainModel
+        make = TrainedNetwork if is_network(member["name"]) else PlainModel
         fitted = make(member["spec"], parts[str(place)])
         members.append(
             Member(

@@ -20,7 +20,7 @@ from medcore.predict import (
     recalibrate,
 )
 from medcore.prepare import Preparation, describe_left, prepare_rows
-from medcore.recipes.folds import TITLES, Work, fit_folds, learn_preparation
+from medcore.recipes.folds import Work, fit_folds, learn_preparation, title_fit
 from medcore.recipes.plan import BASELINES, make_plan
 from medcore.recipes.units import unit_ratio
 from medcore.recipes.weights import choose_weights
@@ -201,7 +201,7 @@ def _notes(
             "the model has them."
         )
     if len(weights) > 1:
-        shares = ", ".join(f"{TITLES[name]} {share:.0%}" for name, share in weights.items())
+        shares = ", ".join(f"{title_fit(name)} {share:.0%}" for name, share in weights.items())
         notes.append(f"Shares in the model, from predictions for {rows:,} held-out rows: {shares}.")
     if len(folds) > 1:
         notes.append(
@@ -215,7 +215,7 @@ def _notes(
 
 def _untreated(work: Work) -> list[str]:
     plain = [
-        TITLES[name]
+        title_fit(name)
         for name in work.plan.names
         if name != "prevalence" and not treats(name, work.config.balance)
     ]

@@ -20,15 +20,16 @@ from medcore.prepare import (
     fit_imputer,
     fit_preparation,
     imputer_meta,
-    kept_columns,
     kept_rows,
     prepare_rows,
     read_imputer,
+    tabular_columns,
 )
 from medcore.prepare.imputing import IMPUTERS
-from medcore.recipes.plan import COST, NETWORKS, Fold, Plan
+from medcore.recipes.plan import Fold, Plan, fit_cost
 from medcore.recipes.units import FileCheckpoint, Unit, fit_unit
 from medcore.records import Dataset, Epoch, Event, Parts, Prepared, Watch
+from medcore.strategies import ENCODER_TITLES, is_network
 from medcore.train.fit import fit_key
 from medcore.train.rows import check_outcome
 
@@ -39,7 +40,19 @@ TITLES = {
     "gradient_boosting": "gradient boosting",
     "mlp": "neural network",
     "tabm": "TabM",
+    **ENCODER_TITLES,
 }
+
+
+def title_fit(name: str) -> str:
+    """Return what a fit is called; those of one network from other random numbers are counted.
+
+    >>> title_fit("mlp"), title_fit("resnet18 2")
+    ('neural network', 'ResNet-18 (second fit)')
+    """
+    base, _, number = name.partition(" ")
+    counted = {"2": " (second fit)", "3": " (third fit)"}
+    return TITLES[base] + counted.get(number, "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +91,7 @@ class Work:
 
     def tell(self, message: str, cost: float = 0.0, epoch: Epoch | None = None) -> None:
         """Emit an event; `cost` is how much of the running unit is done."""
-        total = sum(COST[name] for name in self.plan.names) * len(self.plan.folds) * self.draws
+        total = sum(fit_cost(name) for name in self.plan.names) * len(self.plan.folds) * self.draws
         share = min(1.0, (self.done + cost) / total)
         self.watch.emit(Event(time.time(), "train", message, share, epoch))
 
@@ -107,7 +120,8 @@ def learn_preparation(work: Work, row_ids: np.ndarray, label: str) -> Preparatio
     dataset, config = work.dataset, work.config
     rows = kept_rows(dataset, row_ids, config)
     imputer = None
-    if config.missing.strategy in IMPUTERS:
+    training = dataset.frame.loc[rows]
+    if config.missing.strategy in IMPUTERS and tabular_columns(dataset, training, config.missing):
         imputer = _keep_imputer(work, rows, label)
     return fit_preparation(dataset, rows, config, work.classes, imputer)
 
@@ -135,7 +149,7 @@ def _keep_imputer(work: Work, row_ids: np.ndarray, label: str) -> Imputer:
     """Fit an imputer on rows, or take it from the folder where it was kept."""
     missing, dataset = work.config.missing, work.dataset
     training = dataset.frame.loc[row_ids]
-    columns, _ = kept_columns(dataset, training, missing)
+    columns = tabular_columns(dataset, training, missing)
     place = label.replace(" ", "-")
     kept = running = None
     key = ""
@@ -168,14 +182,14 @@ def _fit_name(work: Work, place: int, draw: int, name: str, rows: FoldRows) -> N
     if work.draws > 1:
         label += f", imputation {draw + 1} of {work.draws}"
     title = f"{work.title}: {label}" if work.title else label
-    said = label.replace(name, TITLES[name], 1)
+    said = label.replace(name, title_fit(name), 1)
 
     def emit(epoch: Epoch) -> None:
-        cost = COST[name] * epoch.epoch / epoch.epochs
+        cost = fit_cost(name) * epoch.epoch / epoch.epochs
         work.tell(f"{said}: epoch {epoch.epoch} of {epoch.epochs}", cost, epoch)
 
     work.tell(f"Fitting {said}")
-    kept_only = work.resume_only and name in NETWORKS
+    kept_only = work.resume_only and is_network(name)
     stopping = (lambda: True) if kept_only else work.watch.stopping
     number = place * work.draws + draw
     unit = fit_unit(
@@ -186,5 +200,5 @@ def _fit_name(work: Work, place: int, draw: int, name: str, rows: FoldRows) -> N
         work.stopped = True
         return
     work.units[name, place, draw] = unit
-    work.done += COST[name]
+    work.done += fit_cost(name)
     work.tell(f"Fitted {said}")

@@ -14,13 +14,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from medcore.config import RunConfig, generator
+from medcore.config import ENCODER_NAMES, Kind, RunConfig, generator
 from medcore.errors import FitError
 from medcore.records import Dataset, Parts
 from medcore.split import cross_fit_folds
+from medcore.strategies import base_name
 
 RECOMMENDED = ("logistic", "tabm", "random_forest")
-NETWORKS = ("mlp", "tabm")
+# What is recommended where all inputs are of one other kind; "encoder" stands for the section's
+# choice, and a number for another fit of it from other random numbers.
+RECOMMENDED_OF: dict[str, tuple[str, ...]] = {"image": ("encoder", "encoder 2", "encoder 3")}
+# Rows × numbers an item × epochs beyond which one fit of a network must do.
+QUICK = 2e8
+# What stands beside a model that sees no table: the simple features are enough for these.
+SPARE_BASELINES = ("prevalence", "logistic")
 BASELINES = ("prevalence", "logistic", "random_forest", "gradient_boosting")
 
 # Cross-fitting pays where rows are few; beyond, one validation part decides as well and sooner.
@@ -36,6 +43,12 @@ COST = {
     "mlp": 6.0,
     "tabm": 12.0,
 }
+ENCODER_COST = 24.0
+
+
+def fit_cost(name: str) -> float:
+    """Return how long a fit takes beside the others."""
+    return COST.get(base_name(name), ENCODER_COST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +89,18 @@ def make_plan(
     Raises `FitError` when there are too few patients to hold any out.
     """
     chosen = config.model.name
-    members = RECOMMENDED if chosen == "recommended" else (chosen,)
+    members = choose_members(dataset, parts, config) if chosen == "recommended" else (chosen,)
+    kinds = block_kinds(dataset)
+    if not has_table(dataset):
+        baselines = [name for name in baselines if name in SPARE_BASELINES]
     # Networks come first: their epochs are what a waiting person wants to see.
-    names = sorted({*members, *baselines}, key=lambda name: -COST[name])
+    names = sorted({*members, *baselines}, key=lambda name: (-fit_cost(name), name))
     train = parts["train"]
     validation = parts.get("validation", train[:0])
     rows = len(train) + len(validation)
-    cross = not len(validation) or (chosen == "recommended" and rows < FEW_FOLDS_ROWS)
+    # Several fits of a network over images or notes take longer than they are worth.
+    worth = chosen == "recommended" and rows < FEW_FOLDS_ROWS and not kinds
+    cross = not len(validation) or worth
     folds: tuple[Fold, ...] = (Fold(train, validation),)
     if cross:
         empty = train[:0]
@@ -92,6 +110,37 @@ def make_plan(
     if not folds:
         raise FitError(f"{rows} rows are too few to learn from and judge on; bring more patients.")
     return Plan(tuple(members), tuple(names), folds)
+
+
+def block_kinds(dataset: Dataset) -> tuple[Kind, ...]:
+    """Return the kinds of the inputs that are not tabular, each once."""
+    kinds = (column.kind for column in dataset.with_role("input"))
+    return tuple(dict.fromkeys(kind for kind in kinds if kind in ENCODER_NAMES))
+
+
+def has_table(dataset: Dataset) -> bool:
+    """Tell whether an input is a number, a category or a date."""
+    return any(column.kind not in ENCODER_NAMES for column in dataset.with_role("input"))
+
+
+def choose_members(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[str, ...]:
+    """Return the members of the recommended model for these inputs.
+
+    A table's recipe; that of the only other kind; or, with several, one network over all of them
+    beside the table's recipe.
+    """
+    kinds = block_kinds(dataset)
+    if not kinds:
+        return RECOMMENDED
+    if has_table(dataset):
+        return ("mlp", *RECOMMENDED)
+    if len(kinds) > 1:
+        return ("mlp", "logistic")
+    encoder = getattr(config, kinds[0]).encoder
+    members = [name.replace("encoder", encoder) for name in RECOMMENDED_OF[kinds[0]]]
+    side = getattr(getattr(config, kinds[0]), "size", 1)
+    work = len(parts["train"]) * float(side) ** 2 * config.train.epochs
+    return tuple(members if work <= QUICK else [m for m in members if " " not in m])
 
 
 def draw_folds(

@@ -6,7 +6,6 @@ that it repeats seconds of work at most and ends with the same model.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -20,12 +19,12 @@ import numpy as np
 
 from medcore.config import RunConfig, generator
 from medcore.models.plain import PlainModel, freeze_baseline
-from medcore.predict import predict_member, with_gaps
-from medcore.recipes.plan import NETWORKS
+from medcore.predict import plain_values, predict_member
 from medcore.records import Epoch, Prepared
-from medcore.strategies import treats
+from medcore.strategies import base_name, is_network, treats
 from medcore.train import TrainedNetwork, train_network
 from medcore.train.balance import balance_rows, class_ratio
+from medcore.train.fit import fit_key, key_parts
 
 LOOK_SECONDS = 0.2
 
@@ -96,7 +95,7 @@ def fit_unit(
     if kept is not None and (unit := _read_unit(kept, key, name, fold)) is not None:
         return unit
     fitted: TrainedNetwork | PlainModel | None
-    if name in NETWORKS:
+    if is_network(name):
         running = None if folder is None else FileCheckpoint(folder / f"{name}-{fold}.running")
         fitted = _fit_network(name, label, learn, judge, config, running, emit, stopping)
         stopped = fitted is not None and bool(fitted.spec["stopped"])
@@ -141,7 +140,7 @@ def _fit_network(
 ) -> TrainedNetwork | None:
     ratio = unit_ratio(name, learn, config)
     epochs = train_network(
-        name,
+        base_name(name),
         _balanced(name, label, learn, config),
         judge,
         config,
@@ -168,9 +167,8 @@ def _fit_baseline(name: str, label: str, learn: Prepared, config: RunConfig) -> 
     if ratio is not None and config.balance.strategy == "class_weight":
         weights = ratio[learn.outcome]
     rows = _balanced(name, label, learn, config)
-    block = rows.blocks["table"]
-    native = name == "gradient_boosting" and block.gaps is not None
-    values = with_gaps(block) if native else block.values
+    native = name == "gradient_boosting" and config.missing.strategy == "native"
+    values = plain_values(rows, native=native)
     estimator = fit_baseline(name, rows.task, values, rows.outcome, seed, weights)
     return freeze_baseline(estimator, learn.task, len(learn.classes), native=native)
 
@@ -189,13 +187,7 @@ def _balanced(name: str, label: str, learn: Prepared, config: RunConfig) -> Prep
 
 
 def _unit_key(label: str, learn: Prepared, judge: Prepared, config: RunConfig) -> str:
-    digest = hashlib.sha256(f"{label} {config.model_dump_json()}".encode())
-    for prepared in (learn, judge):
-        block = prepared.blocks["table"]
-        digest.update(json.dumps(block.names).encode())
-        for array in (prepared.row_id, prepared.outcome, block.values):
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    return fit_key(label, config.model_dump(mode="json"), *key_parts(learn), *key_parts(judge))
 
 
 def _read_unit(kept: FileCheckpoint, key: str, name: str, fold: int) -> Unit | None:
@@ -205,5 +197,5 @@ def _read_unit(kept: FileCheckpoint, key: str, name: str, fold: int) -> Unit | N
     arrays, meta = found
     judged = arrays.pop("judged")
     arrays = {path.removeprefix("fitted/"): array for path, array in arrays.items()}
-    make = TrainedNetwork if name in NETWORKS else PlainModel
+    make = TrainedNetwork if is_network(name) else PlainModel
     return Unit(name, fold, make(meta["spec"], arrays), judged)

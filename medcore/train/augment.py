@@ -1,15 +1,26 @@
-"""Random changes of a batch of training rows: noise, hidden columns, mixtures of two patients."""
+"""Random changes of a batch of training rows: noise, hidden columns, mixtures of two patients.
+
+`CHANGES` is the table of what else is done to a kind of column: kind → function of standardised
+values (rows, …) and the kind's section of the settings. All is drawn from torch's generator.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from medcore.config import AugmentConfig
+from medcore.config import AugmentConfig, RunConfig
+from medcore.errors import FitError
+from medcore.models import Inputs, Piece
 from medcore.records import Block
+from medcore.train.images import change_images
+
+CHANGES: dict[str, Callable[[Tensor, Any], Tensor]] = {"image": change_images}
 
 
 @dataclass(frozen=True)
@@ -25,10 +36,106 @@ class Layout:
 class Batch:
     """Rows with their outcome; where they are mixtures, `partner` has `share` of the outcome."""
 
-    values: Tensor
+    inputs: Inputs
     outcome: Tensor
     partner: Tensor | None = None
     share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is changed: settings of all kinds, and of each block its kind's (None for the table)."""
+
+    config: AugmentConfig
+    layout: Layout | None
+    sections: Mapping[str, tuple[str, Any]]
+
+    def change(self, inputs: Inputs, outcome: Tensor) -> Batch:
+        """Return a changed batch."""
+        if self.layout is not None and not self.sections:
+            return augment_batch(inputs, outcome, self.config, self.layout)
+        return _mix(self._change_pieces(inputs), outcome, self.config)
+
+    def _change_pieces(self, inputs: Mapping[str, Piece]) -> dict[str, Piece]:
+        pieces = {}
+        for key, piece in inputs.items():
+            if key == "table":
+                still = without_mixup(self.config)
+                changed = augment_batch(piece.values, piece.present, still, self.layout).inputs
+                pieces[key] = Piece(changed, piece.present)
+                continue
+            kind, section = self.sections[key]
+            change = CHANGES.get(kind)
+            values = piece.values if change is None else change(piece.values, section)
+            pieces[key] = Piece(values, piece.present)
+        if not self.config.mask or len(pieces) == 1:
+            return pieces
+        return _hide(pieces, self.config.mask)
+
+
+def without_mixup(config: AugmentConfig) -> AugmentConfig:
+    """Return the settings without mixup, which is done to all blocks together."""
+    return config.model_copy(update={"mixup": 0.0})
+
+
+def _hide(pieces: Mapping[str, Piece], share: float) -> dict[str, Piece]:
+    """Hide whole images, notes and the like; a row keeps all it has where nothing would be left."""
+    keys = [key for key in pieces if key != "table"]
+    kept = {}
+    for key in keys:
+        drawn = torch.rand(len(pieces[key].present), device=pieces[key].present.device)
+        kept[key] = pieces[key].present & (drawn >= share)
+    if "table" in pieces:
+        left = torch.ones_like(kept[keys[0]])
+    else:
+        left = torch.stack(list(kept.values())).any(dim=0)
+    changed = dict(pieces)
+    for key in keys:
+        changed[key] = Piece(pieces[key].values, torch.where(left, kept[key], pieces[key].present))
+    return changed
+
+
+def _mix(pieces: Mapping[str, Piece], outcome: Tensor, config: AugmentConfig) -> Batch:
+    """Mix two patients in all their blocks; a thing that one of them lacks counts as zeros."""
+    if not config.mixup:
+        return Batch(pieces, outcome)
+    share, order = _draw_mixture(outcome, config.mixup)
+    mixed = {
+        key: Piece(
+            piece.values * (1 - share) + piece.values[order] * share,
+            piece.present | piece.present[order],
+        )
+        for key, piece in pieces.items()
+    }
+    return Batch(mixed, outcome, outcome[order], share)
+
+
+def _draw_mixture(outcome: Tensor, alpha: float) -> tuple[float, Tensor]:
+    drawn = torch.tensor(alpha, dtype=torch.float64)
+    share = float(torch.distributions.Beta(drawn, drawn).sample())
+    return share, torch.randperm(len(outcome), device=outcome.device)
+
+
+def plan_augmentation(
+    blocks: Mapping[str, Block], config: RunConfig, device: torch.device
+) -> Augmentation | None:
+    """Return what is changed in training, None for nothing; raises `FitError` where it cannot be.
+
+    Tokens of a text are numbers of words: halfway between two of them lies nothing.
+    """
+    if config.augment.mixup and any(block.kind == "text" for block in blocks.values()):
+        raise FitError("Mixup cannot mix words: set augment.mixup to 0.")
+    sections = {
+        key: (block.kind, getattr(config, block.kind))
+        for key, block in blocks.items()
+        if block.kind != "table"
+    }
+    augment = config.augment
+    if not sections and not (augment.noise or augment.mask or augment.mixup):
+        return None
+    table = blocks.get("table")
+    layout = None if table is None else read_layout(table, device)
+    return Augmentation(augment, layout, sections)
 
 
 def read_layout(block: Block, device: torch.device) -> Layout:
@@ -57,8 +164,6 @@ def augment_batch(values: Tensor, outcome: Tensor, config: AugmentConfig, layout
         values = torch.where(places, layout.indicator.to(values.dtype), values)
     if not config.mixup:
         return Batch(values, outcome)
-    alpha = torch.tensor(config.mixup, dtype=torch.float64)
-    share = float(torch.distributions.Beta(alpha, alpha).sample())
-    order = torch.randperm(len(values), device=values.device)
+    share, order = _draw_mixture(outcome, config.mixup)
     mixed = values * (1 - share) + values[order] * share
     return Batch(mixed, outcome, outcome[order], share)

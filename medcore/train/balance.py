@@ -113,6 +113,12 @@ def _invent_rows(
     """Add rows between neighbours of a class (Chawla et al. 2002), categories by majority."""
     from imblearn.over_sampling import SMOTE, SMOTENC
 
+    apart = [key for key, other in prepared.blocks.items() if other.kind != "table"]
+    if apart:
+        raise FitError(
+            f"SMOTE draws new patients between the numbers of two, and '{apart[0]}' is not one: "
+            "choose oversample, class_weight or balanced_sampler."
+        )
     block = prepared.blocks["table"]
     if not block.numeric:
         raise FitError(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from medcore.config import TrainConfig
 from medcore.models import Network
+from medcore.records import Prepared
 from medcore.train.optimizer import build_optimizer, flat_parameters
 
 
@@ -78,6 +79,20 @@ def fit_key(*parts: Any) -> str:
         else:
             digest.update(json.dumps(part, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def key_parts(prepared: Prepared) -> list[Any]:
+    """Return what prepared rows are, for `fit_key`: a digest stands for values too many to read."""
+    parts: list[Any] = [prepared.row_id, prepared.outcome]
+    for key, block in prepared.blocks.items():
+        parts += [key, list(block.names), block.present]
+        if block.place is None:
+            parts.append(block.values)
+            continue
+        parts += [block.place, block.digest, dict(block.traits)]
+        parts += [np.asarray(part) for part in block.scale or ()]
+        parts += [block.plain] if block.plain is not None else []
+    return parts
 
 
 def write_fit(fit: Fit, checkpoint: Checkpoint, key: str) -> None:

@@ -7,7 +7,7 @@ rows comes from (seed, fit, epoch), so that a resumed fit ends with the very sam
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medcore.config import AugmentConfig, RunConfig, Task, TrainConfig, generator
-from medcore.models import build_from_spec, network_spec
+from medcore.config import RunConfig, Task, TrainConfig, generator
+from medcore.models import Inputs, build_from_spec, network_spec
 from medcore.records import Epoch, Prepared
-from medcore.train.augment import Batch, Layout, augment_batch, read_layout
+from medcore.train.augment import Augmentation, Batch, plan_augmentation
 from medcore.train.device import memory_named, mixed_precision, pick_device
 from medcore.train.fit import (
     Checkpoint,
     Fit,
     fit_key,
+    key_parts,
     random_state,
     read_fit,
     restore_random,
@@ -33,11 +34,16 @@ from medcore.train.fit import (
 from medcore.train.loss import Emphasis, build_emphasis, ensemble_losses, member_loss
 from medcore.train.optimizer import clip_gradients, flat_parameters, learning_rate
 from medcore.train.pause import Pause, check_loss
-from medcore.train.rows import Rows, check_outcome, check_rows, load_rows, outcome_scale
-from medcore.train.trained import TrainedNetwork, network_block
+from medcore.train.rows import (
+    Rows,
+    check_outcome,
+    check_rows,
+    load_rows,
+    outcome_scale,
+    split_batches,
+)
+from medcore.train.trained import TrainedNetwork, rows_at_once, seen_blocks
 
-# Rows gathered at once: whole epochs of most tables, without doubling the memory of large ones.
-GATHER_BYTES = 64 * 2**20
 JUDGE_ROWS = 1024
 
 
@@ -53,9 +59,9 @@ class Course:
     validation: Rows | None
     forward: AbstractContextManager
     emphasis: Emphasis
-    augment: AugmentConfig
-    layout: Layout
+    augmentation: Augmentation | None
     chance: np.ndarray | None
+    judge_rows: int
 
     @property
     def steps(self) -> int:
@@ -89,9 +95,9 @@ def train_network(
     """
     check_outcome(train)
     device = pick_device(config.train.device)
-    course = _plan_course(train, validation, config, fit, seed, device, ratio)
     outputs = 1 if train.task == "regression" else len(train.classes)
-    network = network_spec(name, network_block(train), outputs, config.model)
+    network = network_spec(name, train.blocks, outputs, config)
+    course = _plan_course(network, train, validation, config, fit, seed, device, ratio)
     torch.manual_seed(int(generator(seed, "torch", fit).integers(2**62)))
     with memory_named("building the network"):
         state = start_fit(build_from_spec(network), config.train, device)
@@ -121,6 +127,7 @@ def train_network(
 
 
 def _plan_course(
+    network: dict,
     train: Prepared,
     validation: Prepared | None,
     config: RunConfig,
@@ -130,14 +137,14 @@ def _plan_course(
     ratio: np.ndarray | None,
 ) -> Course:
     scale = outcome_scale(train)
-    block = network_block(train)
-    check_rows(block, train, "training")
+    seen = seen_blocks(network, train)
+    check_rows(seen, train, "training")
     judged = None
     if validation is not None and len(validation.outcome):
-        judged_block = network_block(validation, list(block.names))
-        check_rows(judged_block, validation, "validation")
-        judged = load_rows(judged_block, validation, scale, device)
-    rows = load_rows(block, train, scale, device)
+        judged_blocks = seen_blocks(network, validation)
+        check_rows(judged_blocks, validation, "validation")
+        judged = load_rows(judged_blocks, validation, scale, device)
+    rows = load_rows(seen, train, scale, device)
     chance = None
     if config.balance.strategy == "balanced_sampler" and ratio is not None:
         chance = ratio[train.outcome] / ratio[train.outcome].sum()
@@ -150,9 +157,9 @@ def _plan_course(
         validation=judged,
         forward=mixed_precision(device, config.train.mixed_precision),
         emphasis=build_emphasis(config.balance, ratio, device),
-        augment=config.augment,
-        layout=read_layout(block, device),
+        augmentation=plan_augmentation(seen, config, device),
         chance=chance,
+        judge_rows=min(JUDGE_ROWS, rows_at_once(network, JUDGE_ROWS)),
     )
 
 
@@ -167,7 +174,7 @@ def _course_key(
     parts: list[Any] = [network, *sections, course.fit, course.seed]
     for prepared in (train, validation):
         if prepared is not None:
-            parts += [prepared.blocks["table"].values, prepared.outcome]
+            parts += key_parts(prepared)
     return fit_key(*parts)
 
 
@@ -200,18 +207,18 @@ def _run_steps(state: Fit, course: Course, pause: Pause) -> bool:
     gradients = [flat.grad for flat in flats]
     total = course.steps * config.epochs
     done = course.steps * (state.epoch - 1)
-    for values, outcome in split_batches(train, order, course.steps, state.step):
+    for inputs, outcome in split_batches(train, order, course.steps, state.step):
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(config, done + state.step, total)
         with course.forward:
-            loss = _batch_loss(network, values, outcome, course)
+            loss = _batch_loss(network, inputs, outcome, course)
         loss.backward()
         if config.clip_norm:
             clip_gradients(gradients, config.clip_norm)
         state.optimizer.step()
         for gradient in gradients:
             gradient.zero_()
-        state.loss_sum.add_(loss.detach(), alpha=len(values))
+        state.loss_sum.add_(loss.detach(), alpha=len(outcome))
         state.step += 1
         if pause.due() and pause.look():
             return False
@@ -226,35 +233,16 @@ def _draw_order(course: Course, epoch: int) -> np.ndarray:
     )
 
 
-def _batch_loss(network: Any, values: Tensor, outcome: Tensor, course: Course) -> Tensor:
-    augment = course.augment
-    batch = Batch(values, outcome)
-    if augment.noise or augment.mask or augment.mixup:
-        batch = augment_batch(values, outcome, augment, course.layout)
-    output, smoothing = network(batch.values), course.config.label_smoothing
+def _batch_loss(network: Any, inputs: Inputs, outcome: Tensor, course: Course) -> Tensor:
+    batch = Batch(inputs, outcome)
+    if course.augmentation is not None:
+        batch = course.augmentation.change(inputs, outcome)
+    output, smoothing = network(batch.inputs), course.config.label_smoothing
     loss = member_loss(output, batch.outcome, course.task, smoothing, course.emphasis)
     if batch.partner is None:
         return loss
     other = member_loss(output, batch.partner, course.task, smoothing, course.emphasis)
     return (1 - batch.share) * loss + batch.share * other
-
-
-def split_batches(
-    rows: Rows, order: Tensor, steps: int, first: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield an epoch's batches from batch `first` on.
-
-    Sizes differ by one row at most, so that no row of a small last batch weighs more than others.
-    """
-    bounds = [len(order) * step // steps for step in range(steps + 1)]
-    row_bytes = rows.values[0].numel() * rows.values.element_size()
-    gathered = max(1, GATHER_BYTES // (row_bytes * bounds[1])) if row_bytes else steps
-    for start in range(first, steps, gathered):
-        stop = min(start + gathered, steps)
-        sizes = [bounds[step + 1] - bounds[step] for step in range(start, stop)]
-        places = order[bounds[start] : bounds[stop]]
-        values, outcome = rows.values[places], rows.outcome[places]
-        yield from zip(values.split(sizes), outcome.split(sizes), strict=True)
 
 
 def _judge(state: Fit, course: Course, pause: Pause) -> float | None:
@@ -263,15 +251,10 @@ def _judge(state: Fit, course: Course, pause: Pause) -> float | None:
         return None
     network = state.network.eval()
     losses = []
-    pieces = zip(
-        course.validation.values.split(JUDGE_ROWS),
-        course.validation.outcome.split(JUDGE_ROWS),
-        strict=True,
-    )
     with torch.inference_mode():
-        for values, outcome in pieces:
+        for inputs, outcome in course.validation.split(course.judge_rows):
             with course.forward:
-                output = network(values)
+                output = network(inputs)
             losses.append(ensemble_losses(output, outcome, course.task, course.emphasis.correction))
             if pause.due() and pause.look():
                 return None

@@ -2,33 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from medcore.errors import FitError
+from medcore.models import Inputs, read_piece
 from medcore.records import Block, Prepared
+
+# Rows gathered at once: whole epochs of most tables, without doubling the memory of large ones.
+GATHER_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs (rows, features) float32 and outcome (rows,): class codes, or standardised values."""
+    """Inputs and outcome (rows,): class codes, or standardised values.
+
+    `values` (rows, features) float32 is the table's, where it is the only block; else `blocks`,
+    which are read step by step, because images of a whole epoch need not fit into memory.
+    """
 
     values: Tensor
     outcome: Tensor
+    blocks: Mapping[str, Block] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.outcome)
+
+    def gather(self, places: Tensor) -> tuple[Inputs, Tensor]:
+        """Return inputs and outcome of the rows at `places`."""
+        if not self.blocks:
+            return self.values[places], self.outcome[places]
+        rows, device = places.cpu().numpy(), self.outcome.device
+        pieces = {key: read_piece(block, rows, device) for key, block in self.blocks.items()}
+        return pieces, self.outcome[places]
+
+    def split(self, size: int) -> Iterator[tuple[Inputs, Tensor]]:
+        """Yield all rows in their order, `size` at a time."""
+        for start in range(0, len(self), size):
+            stop = min(start + size, len(self))
+            yield self.gather(torch.arange(start, stop, device=self.outcome.device))
 
 
-def check_rows(block: Block, prepared: Prepared, part: str) -> None:
+def split_batches(
+    rows: Rows, order: Tensor, steps: int, first: int
+) -> Iterator[tuple[Inputs, Tensor]]:
+    """Yield an epoch's batches from batch `first` on.
+
+    Sizes differ by one row at most, so that no row of a small last batch weighs more than others.
+    """
+    bounds = [len(order) * step // steps for step in range(steps + 1)]
+    if rows.blocks:
+        for step in range(first, steps):
+            yield rows.gather(order[bounds[step] : bounds[step + 1]])
+        return
+    row_bytes = rows.values[0].numel() * rows.values.element_size()
+    gathered = max(1, GATHER_BYTES // (row_bytes * bounds[1])) if row_bytes else steps
+    for start in range(first, steps, gathered):
+        stop = min(start + gathered, steps)
+        sizes = [bounds[step + 1] - bounds[step] for step in range(start, stop)]
+        values, outcome = rows.gather(order[bounds[start] : bounds[stop]])
+        yield from zip(values.split(sizes), outcome.split(sizes), strict=True)
+
+
+def check_rows(blocks: Mapping[str, Block], prepared: Prepared, part: str) -> None:
     """Raise `FitError` when rows cannot be learned from or judged by."""
-    if not np.isfinite(block.values).all():
-        place = int(np.argmin(np.isfinite(block.values).all(axis=0)))
+    table = blocks.get("table")
+    if table is not None and not np.isfinite(table.values).all():
+        place = int(np.argmin(np.isfinite(table.values).all(axis=0)))
         raise FitError(
-            f"Input '{block.names[place]}' has values in the {part} rows that are not numbers: "
+            f"Input '{table.names[place]}' has values in the {part} rows that are not numbers: "
             "mend the column or leave it out."
         )
     known = (
@@ -66,12 +112,18 @@ def outcome_scale(prepared: Prepared) -> tuple[float, float]:
 
 
 def load_rows(
-    block: Block, prepared: Prepared, scale: tuple[float, float], device: torch.device
+    blocks: Mapping[str, Block],
+    prepared: Prepared,
+    scale: tuple[float, float],
+    device: torch.device,
 ) -> Rows:
     """Return the rows on a device, a regression outcome standardised with `scale`."""
-    values = torch.from_numpy(np.array(block.values, dtype=np.float32, order="C"))
     if prepared.task == "regression":
         outcome = torch.from_numpy(((prepared.outcome - scale[0]) / scale[1]).astype(np.float32))
     else:
         outcome = torch.from_numpy(prepared.outcome.astype(np.int64))
-    return Rows(values.to(device), outcome.to(device))
+    outcome = outcome.to(device)
+    if list(blocks) != ["table"]:
+        return Rows(torch.empty(0, device=device), outcome, dict(blocks))
+    values = torch.from_numpy(np.array(blocks["table"].values, dtype=np.float32, order="C"))
+    return Rows(values.to(device), outcome)

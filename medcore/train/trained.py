@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from medcore.errors import FitError
-from medcore.models import Network, build_from_spec
+from medcore.models import Inputs, Network, build_from_spec, network_blocks, read_piece
+from medcore.models.fusion import Piece
 from medcore.records import Block, Prepared
 from medcore.train.device import memory_named, pick_device
 
@@ -17,6 +18,8 @@ from medcore.train.device import memory_named, pick_device
 # may round differently for other shapes, and a patient's risk must not depend on who else is asked.
 CPU_ROWS = 256
 GPU_ROWS = 4096
+# What the items of one block of rows may take; what a network makes of them takes some times more.
+ITEM_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,18 +57,17 @@ def predict_network(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
 def predict_members(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
     """Return each member's answer: as `predict_network`, with a second axis of members."""
     spec = trained.spec
-    values = network_block(prepared, spec["network"]["table"]["names"]).values
+    blocks = seen_blocks(spec["network"], prepared)
     network = trained.network
     device = next(network.parameters()).device
-    size = CPU_ROWS if device.type == "cpu" else GPU_ROWS
-    shape = (len(values), spec["network"]["members"], spec["network"]["outputs"])
+    most = CPU_ROWS if device.type == "cpu" else GPU_ROWS
+    size, rows = rows_at_once(spec["network"], most), len(prepared.row_id)
+    shape = (rows, spec["network"]["members"], spec["network"]["outputs"])
     output = np.empty(shape, dtype=np.float64)
     with torch.inference_mode(), memory_named(f"predicting {size} rows at a time"):
-        for start in range(0, len(values), size):
-            rows = torch.zeros((size, values.shape[1]), dtype=torch.float32)
-            piece = values[start : start + size]
-            rows[: len(piece)] = torch.from_numpy(np.ascontiguousarray(piece, dtype=np.float32))
-            answer = network(rows.to(device))[: len(piece)].cpu().double()
+        for start in range(0, rows, size):
+            places = np.arange(start, min(start + size, rows))
+            answer = network(_fill_up(blocks, places, size, device))[: len(places)].cpu().double()
             if spec["task"] != "regression":
                 answer = answer.softmax(dim=2)
             output[start : start + size] = answer.numpy()
@@ -74,18 +76,56 @@ def predict_members(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
     return output
 
 
-def network_block(prepared: Prepared, names: list[str] | None = None) -> Block:
-    """Return the block that networks learn from; raises `FitError` when it is not as expected."""
-    block = prepared.blocks.get("table")
-    if block is None or not block.names:
-        raise FitError("There is no input column to learn from: give a column the role input.")
-    if names is not None and list(block.names) != names:
+def rows_at_once(network: dict, most: int) -> int:
+    """Return how many rows a network of this spec looks at together: fewer the larger they are.
+
+    >>> rows_at_once({"blocks": {"x_ray": {"shape": [1, 224, 224]}}}, 256)
+    41
+    """
+    item = sum(4 * int(np.prod(block["shape"])) for block in network["blocks"].values())
+    return most if not item else max(1, min(most, ITEM_BYTES // item))
+
+
+def _fill_up(
+    blocks: dict[str, Block], places: np.ndarray, size: int, device: torch.device
+) -> Inputs:
+    """Return the rows at `places`, filled up with empty ones to `size`."""
+    pieces = {}
+    for key, block in blocks.items():
+        values, present = read_piece(block, places, device)
+        rows = values.new_zeros((size, *values.shape[1:]))
+        rows[: len(places)] = values
+        there = present.new_zeros(size)
+        there[: len(places)] = present
+        pieces[key] = Piece(rows, there)
+    return pieces["table"].values if list(pieces) == ["table"] else pieces
+
+
+def seen_blocks(network: dict, prepared: Prepared) -> dict[str, Block]:
+    """Return the blocks that a network of this spec looks at, in its order.
+
+    Raises `FitError` when they are not as the network was made for.
+    """
+    table = network["table"]
+    keys = (["table"] if table is not None else []) + list(network["blocks"])
+    found = network_blocks(network["network"], prepared.blocks)
+    if (
+        table is not None
+        and list(found["table"].names if "table" in found else ()) != table["names"]
+    ):
+        now = len(found["table"].names) if "table" in found else 0
         raise FitError(
             "The prepared columns differ from those that the network was trained on: "
-            f"{len(names)} features then, {len(block.names)} now; prepare the rows with the "
+            f"{len(table['names'])} features then, {now} now; prepare the rows with the "
             "run's own preparation."
         )
-    return block
+    for key, spec in network["blocks"].items():
+        if key not in found or list(found[key].values.shape[1:]) != spec["shape"]:
+            raise FitError(
+                f"'{key}' is not prepared as it was when the network was trained; prepare the rows "
+                "with the run's own preparation."
+            )
+    return {key: found[key] for key in keys}
 
 
 def _device(name: str) -> torch.device:

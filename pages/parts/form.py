@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from medcore.config import RunConfig, Section
+from medcore.config import ENCODER_NAMES, RunConfig, Section
 from medcore.evaluate.words import MODELS
 from medcore.strategies import BALANCE_TITLES, MISSING_TITLES
 
@@ -37,6 +37,7 @@ GROUPS = {
     "train": "Learning",
     "balance": "Rare classes",
     "augment": "Augmentation",
+    "image": "Images",
     "evaluate": "Judging",
     "seed": "Repeatability",
 }
@@ -74,11 +75,15 @@ def read_field(config: RunConfig, name: str) -> Any:
     return value
 
 
-def show_form(config: RunConfig, key: str) -> dict[str, Any]:
-    """Show every advanced setting, grouped by section, and return what was entered."""
+def show_form(config: RunConfig, key: str, kinds: Collection[str] = ()) -> dict[str, Any]:
+    """Show every advanced setting, grouped by section, and return what was entered.
+
+    Sections of kinds that no input is of are left out.
+    """
     groups: dict[str, list[tuple[str, FieldInfo]]] = {}
+    absent = {kind for kind in ENCODER_NAMES if kind not in kinds}
     for name, field in walk_fields():
-        if name not in ABOVE:
+        if name not in ABOVE and name.split(".")[0] not in absent:
             groups.setdefault(name.split(".")[0], []).append((name, field))
     entered = {}
     for group, fields in groups.items():
@@ -88,6 +93,17 @@ def show_form(config: RunConfig, key: str) -> dict[str, Any]:
                 with column:
                     entered[name] = show_field(name, field, read_field(config, name), key)
     return entered
+
+
+def show_model(config: RunConfig, key: str, kinds: Collection[str]) -> str:
+    """Show the models that go with inputs of these kinds, and return the one chosen."""
+    field = type(config.model).model_fields["name"]
+    other = {
+        name for kind, names in ENCODER_NAMES.items() if kind not in kinds for name in names
+    } - {config.model.name}
+    fitting = [name for name in get_args(field.annotation) if name not in other]
+    shown = FieldInfo.merge_field_infos(field, annotation=Literal[tuple(fitting)])
+    return show_field("model.name", shown, config.model.name, key)
 
 
 def show_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:

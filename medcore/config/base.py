@@ -1,0 +1,38 @@
+"""The words that settings are made of, and what every section shares."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["number", "category", "text", "image", "audio", "series", "date"]
+Role = Literal[
+    "input", "outcome", "patient", "site", "date", "duration", "event", "treatment", "ignored"
+]
+Task = Literal["binary", "multiclass", "regression"]
+Part = Literal["train", "validation", "calibration", "test"]
+ImageEncoder = Literal["resnet_small", "resnet18", "resnet50"]
+# Networks that are named by how they look at one kind of column.
+EncoderName = ImageEncoder
+ModelName = Literal[
+    "recommended", "tabm", "mlp", EncoderName, "logistic", "random_forest", "gradient_boosting",
+]  # fmt: skip
+Preset = Literal["quick", "balanced", "thorough"]
+MissingStrategy = Literal[
+    "median", "mean", "most_frequent", "constant", "knn", "iterative", "iterative_trees",
+    "multiple", "denoising_autoencoder", "miwae", "drop_rows", "drop_columns", "native",
+]  # fmt: skip
+BalanceStrategy = Literal[
+    "none", "class_weight", "focal", "logit_adjusted", "balanced_sampler", "oversample",
+    "undersample", "smote",
+]  # fmt: skip
+Recalibration = Literal["logistic", "prior", "temperature", "isotonic"]
+
+ADVANCED = {"advanced": True}
+
+
+class Section(BaseModel):
+    """A group of settings; unknown names are refused and instances never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)

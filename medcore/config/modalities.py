@@ -1,0 +1,61 @@
+"""The sections for columns that are not numbers or categories: one a kind."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from pydantic import Field
+
+from medcore.config.base import ADVANCED, ImageEncoder, Kind, Section
+
+
+class ImageConfig(Section):
+    """How images are read, looked at and, in training, changed at random."""
+
+    encoder: ImageEncoder = Field(
+        "resnet_small", title="Network for images", json_schema_extra=ADVANCED,
+        description="The small residual net learns well from some thousand images without a "
+        "graphics processor; the large ones want one, and weights learned elsewhere.",
+    )  # fmt: skip
+    size: int = Field(
+        128, ge=16, le=1024, title="Image size", json_schema_extra=ADVANCED,
+        description="Longer side in pixels at most; smaller images keep their size, the aspect "
+        "ratio is kept, borders are filled.",
+    )  # fmt: skip
+    channels: Literal["auto", "grey", "colour"] = Field(
+        "auto", title="Colour", json_schema_extra=ADVANCED,
+        description="Auto keeps colour when any training image has it.",
+    )  # fmt: skip
+    rotate: float = Field(
+        8.0, ge=0, le=180, title="Turn (degrees)", json_schema_extra=ADVANCED,
+        description="Training images are turned at random by up to so much either way.",
+    )  # fmt: skip
+    shift: float = Field(
+        0.06, ge=0, le=0.5, title="Shift", json_schema_extra=ADVANCED,
+        description="Training images are moved at random by up to this share of their size.",
+    )  # fmt: skip
+    zoom: float = Field(
+        0.08, ge=0, le=0.5, title="Zoom", json_schema_extra=ADVANCED,
+        description="Training images are enlarged or made smaller at random by up to this share.",
+    )  # fmt: skip
+    intensity: float = Field(
+        0.15, ge=0, le=1, title="Brightness and contrast", json_schema_extra=ADVANCED,
+        description="How far brightness and contrast of training images change at random.",
+    )  # fmt: skip
+    noise: float = Field(
+        0.0, ge=0, le=1, title="Image noise", json_schema_extra=ADVANCED,
+        description="Standard deviation of random noise on standardised pixels.",
+    )  # fmt: skip
+    erase: float = Field(
+        0.0, ge=0, le=0.9, title="Erasing", json_schema_extra=ADVANCED,
+        description="Chance that a random rectangle of a training image is blanked out.",
+    )  # fmt: skip
+    flips: Literal["none", "horizontal", "both"] = Field(
+        "none", title="Mirroring", json_schema_extra=ADVANCED,
+        description="None where left and right or up and down mean something (a chest has its "
+        "heart on the left); horizontal or both for skin, cells and the like.",
+    )  # fmt: skip
+
+
+# Encoders by kind. A kind stands here once its columns can be learned from.
+ENCODER_NAMES: dict[Kind, tuple[str, ...]] = {"image": get_args(ImageEncoder)}

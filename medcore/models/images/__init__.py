@@ -1,0 +1,15 @@
+"""Encoders of images: standardised pixels (rows, channels, height, width) to vectors."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from medcore.models.images.residual import ResNet, ResNetSmall
+
+IMAGE_ENCODERS: dict[str, Callable[[dict], nn.Module]] = {
+    "resnet_small": ResNetSmall,
+    "resnet18": lambda spec: ResNet(spec, blocks=(2, 2, 2, 2), bottleneck=False),
+    "resnet50": lambda spec: ResNet(spec, blocks=(3, 4, 6, 3), bottleneck=True),
+}
+
+__all__ = ["IMAGE_ENCODERS"]
