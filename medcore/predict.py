@@ -15,7 +15,7 @@ import pandas as pd
 
 from medcore.config import Task
 from medcore.prepare import Preparation, prepare_rows
-from medcore.records import Dataset, Prepared
+from medcore.records import Block, Dataset, Prepared
 
 COVERAGE = 0.9
 
@@ -171,13 +171,17 @@ def plain_values(prepared: Prepared, *, native: bool | None = False) -> np.ndarr
     parts = []
     for block in prepared.blocks.values():
         if block.kind == "table":
-            gaps = native and block.gaps is not None
-            parts.append(np.where(block.gaps, np.nan, block.values) if gaps else block.values)
+            parts.append(with_gaps(block) if native else block.values)
         elif block.plain is not None:
             parts.append(block.plain)
     if not parts:
         return np.zeros((len(prepared.row_id), 0), dtype=np.float32)
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def with_gaps(block: Block) -> np.ndarray:
+    """Return a table's values with NaN where a value was missing."""
+    return block.values if block.gaps is None else np.where(block.gaps, np.nan, block.values)
 
 
 def predict_interval(model: FittedModel, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
