@@ -14,20 +14,24 @@ import numpy as np
 import pandas as pd
 
 from medcore.checks import check_dataset, findings_json
+from medcore.cohort import describe_cohort, usual_groups
 from medcore.config import RunConfig
 from medcore.data import configure_dataset, dataset_json, outcome_classes
 from medcore.errors import FitError
-from medcore.evaluate import evaluate_predictions, evaluation_json
+from medcore.evaluate import evaluate_predictions, evaluation_json, judge_groupings
 from medcore.evaluate.pooling import DRAW
 from medcore.predict import predict_dataset, predict_rows, split_draws, without_recalibration
 from medcore.recipes import Fitted, fit_model, save_model
 from medcore.recipes.plan import BASELINES
 from medcore.records import Dataset, Evaluation, Event, Parts, Predictions, Split, Watch
 from medcore.split import make_split, split_json
+from medcore.store.environment import describe_environment
 from medcore.store.files import remove_folder
 from medcore.store.folder import (
     CHECKPOINTS,
+    COHORT,
     DATASET,
+    ENVIRONMENT,
     EVALUATION,
     FINDINGS,
     SPLIT,
@@ -36,6 +40,7 @@ from medcore.store.folder import (
     write_json,
     write_predictions,
 )
+from medcore.train.device import name_device
 
 FITTING = (0.02, 0.9)
 
@@ -63,6 +68,8 @@ def run(
     write_json(folder, DATASET, dataset_json(ready))
     write_json(folder, FINDINGS, findings_json(findings))
     write_json(folder, SPLIT, split_json(split))
+    write_json(folder, COHORT, describe_cohort(ready, split))
+    write_json(folder, ENVIRONMENT, describe_environment(name_device(config.train.device)))
 
     fits = list(_fit(config, ready, classes, split, watch, folder, judge_only))
     if judge_only and not fits and not watch.stopping():
@@ -81,6 +88,8 @@ def run(
     predictions = Predictions(task, tuple(classes), positive, frame)
     _tell(watch, "judge", "Judging the model", 0.94)
     evaluation = evaluate_predictions(predictions, config)
+    groups = judge_groupings(predictions, config, usual_groups(ready))
+    evaluation = replace(evaluation, curves={**evaluation.curves, "subgroups": groups})
     warnings = (*evaluation.warnings, *split.notes, *fits[-1][0].model.notes, *_severe(findings))
     evaluation = replace(evaluation, warnings=tuple(dict.fromkeys(warnings)))
     save_model(folder, fits[-1][0].model)

@@ -120,6 +120,43 @@ def test_evaluation_has_every_metric_with_interval_and_method(finished):
         assert len(values["folds"]) == 3
 
 
+def test_the_cohort_counts_everyone_once(finished):
+    kind, folder, _, _ = finished
+    values = json.loads((folder / "cohort.json").read_text())
+    rows = json.loads((folder / "dataset.json").read_text())["rows"]
+    parts = values["parts"]
+    assert parts["all"]["rows"] == rows
+    assert set(parts) == ({"all"} if kind == "kfold" else {"all", "development", "test"})
+    if kind != "kfold":
+        assert parts["development"]["rows"] + parts["test"]["rows"] == rows
+    for column in values["columns"]:
+        for name, told in column["parts"].items():
+            if "counts" in told:
+                assert sum(told["counts"].values()) + told["missing"] == parts[name]["rows"]
+
+
+def test_the_environment_names_versions_device_and_time(finished):
+    _, folder, _, _ = finished
+    values = json.loads((folder / "environment.json").read_text())
+    assert values["device"] == "cpu" or values["device"].startswith(("cuda (", "mps"))
+    assert {"torch", "scikit-learn", "numpy", "pandas"} <= set(values["packages"])
+    assert values["python"].count(".") == 2
+    assert values["commit"] is None or len(values["commit"].removesuffix("-dirty")) == 40
+
+
+def test_groups_a_clinic_asks_about_are_judged_with_the_run(finished):
+    kind, folder, _, _ = finished
+    values = json.loads((folder / "evaluation.json").read_text())
+    groups = values["curves"]["subgroups"]
+    assert set(groups) >= {"binary": {"age", "sex"}, "kfold": {"age", "sex"}}.get(kind, set())
+    for column in groups.values():
+        for group in column:
+            assert set(group) == {"name", "n", "events", "few", "metrics", "differences"}
+    if groups:
+        counted = sum(group["n"] for group in next(iter(groups.values())))
+        assert counted == values["parts"]["test"]["n"]
+
+
 def test_events_are_lines_that_end_with_the_whole(finished):
     _, folder, _, _ = finished
     lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]

@@ -4,7 +4,7 @@ from medcore.evaluate.compare import compare_predictions
 from medcore.evaluate.files import evaluation_json, read_evaluation
 from medcore.evaluate.judge import evaluate_predictions
 from medcore.evaluate.probability import venn_abers
-from medcore.evaluate.subgroups import band_numbers, judge_subgroups
+from medcore.evaluate.subgroups import band_numbers, judge_groupings, judge_subgroups
 from medcore.evaluate.threshold import choose_threshold, deciding_rows, operating_point
 from medcore.evaluate.words import (
     explain_metric,
@@ -24,6 +24,7 @@ __all__ = [
     "evaluate_predictions",
     "evaluation_json",
     "explain_metric",
+    "judge_groupings",
     "judge_subgroups",
     "label_metric",
     "label_model",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,18 @@ def judge_subgroups(
     labels = groups.astype("string").reindex(rows.frame["row_id"]).fillna(UNKNOWN).to_numpy(object)
     names = pd.Series(labels).value_counts().index[:MOST_GROUPS]
     return tuple(_judge_group(str(name), labels == name, rows, config) for name in names)
+
+
+def judge_groupings(
+    predictions: Predictions, config: RunConfig, groupings: Mapping[str, pd.Series]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the groups of several columns, ready for JSON; empty for tasks without figures."""
+    if predictions.task not in FIGURES:
+        return {}
+    return {
+        column: [asdict(group) for group in judge_subgroups(predictions, config, groups)]
+        for column, groups in groupings.items()
+    }
 
 
 def _judge_group(name: str, inside: np.ndarray, rows: Judged, config: RunConfig) -> Subgroup:

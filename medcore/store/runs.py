@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 from medcore.config import RunConfig, load_config
 from medcore.errors import MedcoreError, StoreError
 from medcore.records import Run
+from medcore.store.environment import package_version
 from medcore.store.files import remove_folder
 from medcore.store.folder import write_config
 from medcore.store.home import Home, new_id, reading, writing
@@ -29,15 +29,8 @@ RECIPE_VERSION = 1
 def run_key(sha256: str, config: RunConfig) -> str:
     """Return what makes a run the same: data, settings, and the versions that compute it."""
     parts = {"data": sha256, "config": config.model_dump(mode="json"), "recipe": RECIPE_VERSION}
-    parts |= {name: _version(name) for name in PACKAGES}
+    parts |= {name: package_version(name) for name in PACKAGES}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def create_run(workspace: Workspace, config: RunConfig, dataset: str, name: str, key: str) -> Run:

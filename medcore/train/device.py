@@ -29,6 +29,12 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def name_device(setting: str) -> str:
+    """Return what a setting comes to on this machine, for people: "cpu", "cuda (NVIDIA H100)"."""
+    device = pick_device(setting)
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+
+
 def mixed_precision(device: torch.device, setting: str) -> AbstractContextManager:
     """Return the context for forward passes: bfloat16 where CUDA computes it natively, or nothing.
 
