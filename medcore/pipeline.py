@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from medcore.certificate import certificate_json, certify
 from medcore.checks import check_dataset, findings_json
 from medcore.cohort import describe_cohort, usual_groups
 from medcore.config import RunConfig
@@ -28,6 +29,7 @@ from medcore.split import make_split, split_json
 from medcore.store.environment import describe_environment
 from medcore.store.files import remove_folder
 from medcore.store.folder import (
+    CERTIFICATE,
     CHECKPOINTS,
     COHORT,
     DATASET,
@@ -92,6 +94,9 @@ def run(
     evaluation = replace(evaluation, curves={**evaluation.curves, "subgroups": groups})
     warnings = (*evaluation.warnings, *split.notes, *fits[-1][0].model.notes, *_severe(findings))
     evaluation = replace(evaluation, warnings=tuple(dict.fromkeys(warnings)))
+    told = [(parts, fitted.seen) for fitted, parts, _ in fits]
+    checks = certify(ready, split, told, predictions, findings)
+    write_json(folder, CERTIFICATE, certificate_json(checks))
     save_model(folder, fits[-1][0].model)
     write_predictions(folder, predictions)
     write_json(folder, EVALUATION, evaluation_json(evaluation))

@@ -198,6 +198,19 @@ class Prepared:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The rows that one fitted step looked at, written down where it was fitted.
+
+    `step` is what was fitted ("scaling and encoding"), `fit` where ("fold 2 of 5"). `rows` are
+    row ids, each once; rows that resampling invented have none.
+    """
+
+    step: str
+    fit: str
+    rows: np.ndarray
+
+
 @dataclass(frozen=True)
 class Epoch:
     """One pass over the training rows. `fit` names it ("tabm, fold 2 of 5"); seconds are wall."""

@@ -4,6 +4,7 @@ import streamlit as st
 
 from medcore.records import Run
 from pages.parts import state
+from pages.parts.certificate import show_certificate
 from pages.parts.development import show_learning, show_rows
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.groups import show_groups
@@ -28,6 +29,7 @@ SECTIONS = (
     show_strategies,
     show_metrics,
     show_limits,
+    show_certificate,
     show_learning,
     show_rows,
 )

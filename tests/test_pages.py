@@ -259,6 +259,18 @@ def test_a_laboratory_that_did_not_finish_says_so(open_case, changes, said):
     assert said in words(compare_strategies(open_case, "binary", choice, **changes))
 
 
+def test_results_show_the_leakage_certificate_with_its_evidence(open_case):
+    app = open_case("results", "binary")
+    read = words(app)
+    assert "No sign that the model saw what it was judged on." in read
+    assert "1 question that the data leave open." in read
+    assert read.count(":green[:material/check_circle:]") == 7
+    assert "no column names the patient" in read
+    steps = next(f.value for f in app.dataframe if "most rows seen" in f.value)
+    assert {"scaling and encoding", "threshold"} <= set(steps["step"])
+    assert not steps["test rows"].any()
+
+
 def test_present_is_clean_and_ends(open_case):
     app = open_case("results", "binary")
     app.button(key="present_on").click().run()

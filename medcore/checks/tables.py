@@ -43,6 +43,8 @@ def check_table(dataset: Dataset) -> Iterator[Finding]:
     if words.nunique() <= 20 or outcomes[0].kind == "category":
         yield from _check_classes(outcomes[0], words)
         yield from _check_leaks(dataset, known, words)
+    else:
+        yield from _check_copies(dataset, known, words)
 
 
 def _check_duplicates(dataset: Dataset) -> Iterator[Finding]:
@@ -205,6 +207,24 @@ def _check_leaks(dataset: Dataset, known: pd.DataFrame, words: pd.Series) -> Ite
                 f"{column.name} alone almost tells the outcome (AUROC {strength:.3f})",
                 "Is it known before the outcome? If it is recorded with or after it, leave it out.",
                 {"auroc": strength},
+                Repair(action="ignore_column", column=column.name),
+            )
+
+
+def _check_copies(dataset: Dataset, known: pd.DataFrame, outcome: pd.Series) -> Iterator[Finding]:
+    for column in dataset.with_role("input"):
+        if column.kind != "number":
+            continue
+        strength = abs(float(known[column.name].rank().corr(outcome.rank())))
+        if strength >= GIVES_AWAY:
+            yield Finding(
+                "leak",
+                "stop",
+                (column.name,),
+                f"{column.name} alone almost tells the outcome (rank correlation {strength:.3f})",
+                "Is it known before the outcome, or the same thing in other words? Then leave it "
+                "out.",
+                {"rank correlation": strength},
                 Repair(action="ignore_column", column=column.name),
             )
 

@@ -35,12 +35,16 @@ META, ARRAYS = "imputer.json", "imputer.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class Imputer:
-    """A fitted imputer: `spec` for JSON, `arrays` for safetensors, the `coding` of its columns."""
+    """A fitted imputer: `spec` for JSON, `arrays` for safetensors, the `coding` of its columns.
+
+    `learned_from` are the row ids it was fitted on, where it was not read from a file.
+    """
 
     strategy: MissingStrategy
     coding: Coding
     spec: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
+    learned_from: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def fit_imputer(
     matrix = encode(coding, frame)
     arrays, spec = _fit_matrix(coding, matrix, missing, seed, device, reins)
     spec = {"seed": seed, "neighbours": missing.neighbours, "draws": missing.draws} | spec
-    return Imputer(missing.strategy, coding, spec, arrays)
+    return Imputer(missing.strategy, coding, spec, arrays, frame.index.to_numpy(np.int64))
 
 
 def complete_frame(imputer: Imputer, frame: pd.DataFrame, draw: int | None = None) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ class Preparation:
     `left_out` are sentences on columns that are not used.
     `imputer` estimates gaps from a row's other columns, where that was chosen, and `draw` says
     which of multiple imputation's. `keep_gaps` leaves gaps to models that take them as they are.
+    `learned_from` are the row ids it was fitted on, where it was not read from a file.
     """
 
     task: Task
@@ -68,6 +69,7 @@ class Preparation:
     draw: int | None = None
     keep_gaps: bool = False
     kinds: tuple[Any, ...] = ()
+    learned_from: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 def fit_preparation(
@@ -122,6 +124,7 @@ def fit_preparation(
         draw=draw,
         keep_gaps=config.missing.strategy == "native",
         kinds=tuple(kinds),
+        learned_from=training.index.to_numpy(np.int64),
     )
 
 
@@ -160,7 +163,8 @@ def save_preparation(preparation: Preparation, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if preparation.imputer is not None:
         save_imputer(preparation.imputer, folder)
-    values = asdict(replace(preparation, imputer=None))
+    values = asdict(replace(preparation, imputer=None, learned_from=None))
+    values.pop("learned_from")
     values |= {"version": VERSION, "imputer": preparation.imputer is not None}
     text = json.dumps(values, ensure_ascii=False)
     (folder / FILE).write_text(text, encoding="utf-8")

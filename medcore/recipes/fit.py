@@ -24,7 +24,7 @@ from medcore.recipes.folds import Work, fit_folds, learn_preparation, title_fit
 from medcore.recipes.plan import BASELINES, make_plan
 from medcore.recipes.units import unit_ratio
 from medcore.recipes.weights import choose_weights
-from medcore.records import Dataset, Parts, Watch
+from medcore.records import Dataset, Parts, Seen, Watch
 from medcore.strategies import BALANCE_TITLES, treats
 from medcore.train.balance import balance_notes
 
@@ -37,6 +37,7 @@ class Fitted:
     "model" or by a baseline's name, in the order of `row_id`, and "uncalibrated", the model before
     its risks were put right, if they were; `outcome` are class codes or values.
     `fold` is -1 where one validation part judged, else the number of the cross-fitted fold.
+    `seen` are the rows that each fitted step looked at.
     """
 
     model: FittedModel
@@ -46,6 +47,7 @@ class Fitted:
     outcome: np.ndarray
     held_out: Mapping[str, np.ndarray]
     stopped: bool = False
+    seen: tuple[Seen, ...] = ()
 
 
 def fit_model(
@@ -74,7 +76,7 @@ def fit_model(
     fit_folds(work)
     work.stopped = work.stopped or resume_only
     fitted = _assemble(work)
-    return fitted and _with_reference(fitted, dataset, parts)
+    return fitted and _with_reference(work, fitted)
 
 
 def _assemble(work: Work) -> Fitted | None:
@@ -103,6 +105,9 @@ def _assemble(work: Work) -> Fitted | None:
         if treats(name, config.balance)
     }
     answers = {name: recalibrate(said, mended.get(name)) for name, said in plain.items()}
+    held = np.concatenate([work.rows[place][0].judge.row_id for place in folds])
+    if len(members) > 1:
+        work.note("weights of the members", held)
     shares = choose_weights(np.stack([answers[name] for name in members]), outcome)
     weights = dict(zip(members, shares.tolist(), strict=True))
     cohort = _learn_cohort(work)
@@ -116,12 +121,12 @@ def _assemble(work: Work) -> Fitted | None:
     held_out = {"model": sum(weights[name] * answers[name] for name in members)}
     if any(name in mended for name in members):
         held_out["uncalibrated"] = sum(weights[name] * plain[name] for name in members)
-    held = [plan.folds[place].judge for place in folds]
+    sizes = [len(work.rows[place][0].judge.row_id) for place in folds]
     return Fitted(
         model=model,
         baselines=baselines,
-        row_id=np.concatenate(held),
-        fold=np.repeat(folds if plan.cross else [-1], [len(rows) for rows in held]),
+        row_id=held,
+        fold=np.repeat(folds if plan.cross else [-1], sizes),
         outcome=outcome,
         held_out=held_out | {name: answers[name] for name in baselines},
         stopped=work.stopped,
@@ -149,13 +154,16 @@ def _mend(
     From the calibration part where there is one, else from the held-out rows.
     """
     ratios = [unit_ratio(name, work.rows[place][0].learn, work.config) for place in folds]
+    learned_from = np.concatenate([work.rows[place][0].judge.row_id for place in folds])
     if work.rows[folds[0]][0].calibration is not None:
+        learned_from = work.rows[folds[0]][0].calibration.row_id
         said = [
             predict_member(unit.fitted, rows.calibration)
             for place in folds
             for unit, rows in zip(work.fitted(name, place), work.rows[place], strict=True)
         ]
         answers, outcome = np.mean(said, axis=0), work.rows[folds[0]][0].calibration.outcome
+    work.note(f"recalibration of {title_fit(name)}", learned_from)
     method = work.config.balance.recalibration
     return fit_recalibration(answers, outcome, method, np.mean(ratios, axis=0))
 
@@ -223,12 +231,15 @@ def _untreated(work: Work) -> list[str]:
     return [f"{title} works in networks only; fitted without: {', '.join(plain)}."] if plain else []
 
 
-def _with_reference(fitted: Fitted, dataset: Dataset, parts: Parts) -> Fitted:
-    """Give the model the patients that its intervals rest on."""
-    rows = parts.get("calibration")
+def _with_reference(work: Work, fitted: Fitted) -> Fitted:
+    """Give the model the patients that its intervals rest on, and say who was looked at."""
+    dataset, rows = work.dataset, work.parts.get("calibration")
     if rows is None or not len(rows):
+        rows = fitted.row_id
         reference = Reference(fitted.outcome, fitted.held_out["model"])
     else:
         outcome = prepare_rows(fitted.model.preparations[0], dataset, rows).outcome
         reference = Reference(outcome, predict_rows(fitted.model, dataset, rows))
-    return replace(fitted, model=replace(fitted.model, reference=reference))
+    work.note("intervals of a patient's prediction", rows)
+    model = replace(fitted.model, reference=reference)
+    return replace(fitted, model=model, seen=tuple(work.seen))

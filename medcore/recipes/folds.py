@@ -28,7 +28,7 @@ from medcore.prepare import (
 from medcore.prepare.imputing import IMPUTERS
 from medcore.recipes.plan import Fold, Plan, fit_cost
 from medcore.recipes.units import FileCheckpoint, Unit, fit_unit
-from medcore.records import Dataset, Epoch, Event, Parts, Prepared, Watch
+from medcore.records import Dataset, Epoch, Event, Parts, Prepared, Seen, Watch
 from medcore.strategies import ENCODER_TITLES, is_network
 from medcore.train.fit import fit_key
 from medcore.train.rows import check_outcome
@@ -80,6 +80,7 @@ class Work:
     resume_only: bool = False
     rows: list[tuple[FoldRows, ...]] = field(default_factory=list)
     units: dict[tuple[str, int, int], Unit] = field(default_factory=dict)
+    seen: list[Seen] = field(default_factory=list)
     done: float = 0.0
     stopped: bool = False
 
@@ -94,6 +95,12 @@ class Work:
         total = sum(fit_cost(name) for name in self.plan.names) * len(self.plan.folds) * self.draws
         share = min(1.0, (self.done + cost) / total)
         self.watch.emit(Event(time.time(), "train", message, share, epoch))
+
+    def note(self, step: str, rows: np.ndarray | None, label: str = "") -> None:
+        """Write down which rows a fitted step looked at; invented ones (-1) are nobody's."""
+        fit = ": ".join(part for part in (self.title, label) if part)
+        rows = np.unique(np.asarray([] if rows is None else rows, dtype=np.int64))
+        self.seen.append(Seen(step, fit, rows[rows >= 0]))
 
     def fitted(self, name: str, fold: int) -> list[Unit] | None:
         """Return a model's fits on a fold, one a draw; None when one is absent."""
@@ -123,7 +130,11 @@ def learn_preparation(work: Work, row_ids: np.ndarray, label: str) -> Preparatio
     training = dataset.frame.loc[rows]
     if config.missing.strategy in IMPUTERS and tabular_columns(dataset, training, config.missing):
         imputer = _keep_imputer(work, rows, label)
-    return fit_preparation(dataset, rows, config, work.classes, imputer)
+    if imputer is not None:
+        work.note("imputation", imputer.learned_from, label)
+    preparation = fit_preparation(dataset, rows, config, work.classes, imputer)
+    work.note("scaling and encoding", preparation.learned_from, label)
+    return preparation
 
 
 def prepare_fold(work: Work, place: int, fold: Fold) -> tuple[FoldRows, ...]:
@@ -160,7 +171,9 @@ def _keep_imputer(work: Work, row_ids: np.ndarray, label: str) -> Imputer:
         key = fit_key(*told, np.asarray(row_ids), dataset.sha256)
         found = kept.read()
         if found is not None and found[1].get("key") == key:
-            return read_imputer(found[1]["imputer"], found[0])
+            # The key holds only for these very rows.
+            kept_one = read_imputer(found[1]["imputer"], found[0])
+            return replace(kept_one, learned_from=np.asarray(row_ids))
     work.tell(f"Learning what fills missing values ({label})")
 
     def emit(epoch: Epoch) -> None:
@@ -200,5 +213,9 @@ def _fit_name(work: Work, place: int, draw: int, name: str, rows: FoldRows) -> N
         work.stopped = True
         return
     work.units[name, place, draw] = unit
+    work.note(title_fit(name), unit.learned_from, f"fold {place + 1}")
+    if is_network(name):
+        stop = f"{title_fit(name)}: when to stop"
+        work.note(stop, rows.judge.row_id, f"fold {place + 1}")
     work.done += fit_cost(name)
     work.tell(f"Fitted {said}")

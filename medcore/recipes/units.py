@@ -31,12 +31,16 @@ LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """A fitted model and its predictions for its fold's held-out rows."""
+    """A fitted model and its predictions for its fold's held-out rows.
+
+    `learned_from` are the ids of the rows it was fitted on, after resampling.
+    """
 
     name: str
     fold: int
     fitted: TrainedNetwork | PlainModel
     judged: np.ndarray
+    learned_from: np.ndarray
 
 
 class FileCheckpoint:
@@ -92,19 +96,21 @@ def fit_unit(
     """
     kept = None if folder is None else FileCheckpoint(folder / f"{name}-{fold}.safetensors")
     key = _unit_key(label, learn, judge, config) if kept else ""
-    if kept is not None and (unit := _read_unit(kept, key, name, fold)) is not None:
+    if kept is not None and (unit := _read_unit(kept, key, name, fold, learn)) is not None:
         return unit
+    rows = _balanced(name, label, learn, config)
+    ratio = unit_ratio(name, learn, config)
     fitted: TrainedNetwork | PlainModel | None
     if is_network(name):
         running = None if folder is None else FileCheckpoint(folder / f"{name}-{fold}.running")
-        fitted = _fit_network(name, label, learn, judge, config, running, emit, stopping)
+        fitted = _fit_network(name, label, rows, judge, config, ratio, running, emit, stopping)
         stopped = fitted is not None and bool(fitted.spec["stopped"])
     else:
         running, stopped = None, False
-        fitted = interruptible(lambda: _fit_baseline(name, label, learn, config), stopping)
+        fitted = interruptible(lambda: _fit_baseline(name, label, rows, config, ratio), stopping)
     if fitted is None:
         return None
-    unit = Unit(name, fold, fitted, predict_member(fitted, judge))
+    unit = Unit(name, fold, fitted, predict_member(fitted, judge), rows.row_id)
     if kept is not None and not stopped:
         arrays = {f"fitted/{path}": array for path, array in fitted.arrays.items()}
         kept.write(arrays | {"judged": unit.judged}, {"spec": fitted.spec, "key": key})
@@ -134,14 +140,14 @@ def _fit_network(
     learn: Prepared,
     judge: Prepared,
     config: RunConfig,
+    ratio: np.ndarray | None,
     checkpoint: FileCheckpoint | None,
     emit: Callable[[Epoch], None],
     stopping: Callable[[], bool],
 ) -> TrainedNetwork | None:
-    ratio = unit_ratio(name, learn, config)
     epochs = train_network(
         base_name(name),
-        _balanced(name, label, learn, config),
+        learn,
         judge,
         config,
         fit=label,
@@ -159,17 +165,18 @@ def _fit_network(
             return trained if trained.spec["epochs"] else None
 
 
-def _fit_baseline(name: str, label: str, learn: Prepared, config: RunConfig) -> PlainModel:
+def _fit_baseline(
+    name: str, label: str, learn: Prepared, config: RunConfig, ratio: np.ndarray | None
+) -> PlainModel:
     from medcore.models import fit_baseline
 
     seed = int(generator(config.seed, "baseline", label).integers(2**31 - 1))
-    ratio, weights = unit_ratio(name, learn, config), None
+    weights = None
     if ratio is not None and config.balance.strategy == "class_weight":
         weights = ratio[learn.outcome]
-    rows = _balanced(name, label, learn, config)
     native = name == "gradient_boosting" and config.missing.strategy == "native"
-    values = plain_values(rows, native=native)
-    estimator = fit_baseline(name, rows.task, values, rows.outcome, seed, weights)
+    values = plain_values(learn, native=native)
+    estimator = fit_baseline(name, learn.task, values, learn.outcome, seed, weights)
     return freeze_baseline(estimator, learn.task, len(learn.classes), native=native)
 
 
@@ -190,7 +197,10 @@ def _unit_key(label: str, learn: Prepared, judge: Prepared, config: RunConfig) -
     return fit_key(label, config.model_dump(mode="json"), *key_parts(learn), *key_parts(judge))
 
 
-def _read_unit(kept: FileCheckpoint, key: str, name: str, fold: int) -> Unit | None:
+def _read_unit(
+    kept: FileCheckpoint, key: str, name: str, fold: int, learn: Prepared
+) -> Unit | None:
+    """Return a kept unit; its key holds only for these very rows."""
     found = kept.read()
     if found is None or found[1].get("key") != key:
         return None
@@ -198,4 +208,4 @@ def _read_unit(kept: FileCheckpoint, key: str, name: str, fold: int) -> Unit | N
     judged = arrays.pop("judged")
     arrays = {path.removeprefix("fitted/"): array for path, array in arrays.items()}
     make = TrainedNetwork if is_network(name) else PlainModel
-    return Unit(name, fold, make(meta["spec"], arrays), judged)
+    return Unit(name, fold, make(meta["spec"], arrays), judged, learn.row_id)

@@ -18,7 +18,7 @@ from medcore.store.files import disk_error, plain, write_whole
 
 CONFIG, DATASET, SPLIT = "config.json", "dataset.json", "split.json"
 PREDICTIONS, EVALUATION, EVENTS = "predictions.parquet", "evaluation.json", "events.jsonl"
-FINDINGS, CHECKPOINTS = "findings.json", "checkpoints"
+FINDINGS, CERTIFICATE, CHECKPOINTS = "findings.json", "certificate.json", "checkpoints"
 COHORT, ENVIRONMENT = "cohort.json", "environment.json"
 AUTHOR, REPORT = "author.json", "report"
 
