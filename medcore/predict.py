@@ -40,7 +40,8 @@ class Member:
 class Reference:
     """Patients the model was not fitted on, for intervals: their outcome and what was predicted.
 
-    `outcome`: (rows,) class codes or values; `predicted`: (rows, classes) or (rows,).
+    `outcome`: (rows,) class codes or values; `predicted`: (rows, classes) or (rows,), as the model
+    said before its risks were put right: the same patients cannot teach and vouch.
     """
 
     outcome: np.ndarray
@@ -53,7 +54,8 @@ class FittedModel:
 
     `cohort` is a preparation fitted on all rows the members learned from: it tells what is usual
     there, for `imputed_cells` and `outside_training_range`. `preparations` are the members' own.
-    `notes` are sentences on how the model came to be.
+    `notes` are sentences on how the model came to be. `recalibration` puts the members' joint
+    risks right; None where they are taken as they are.
     """
 
     name: str
@@ -64,6 +66,7 @@ class FittedModel:
     members: tuple[Member, ...]
     reference: Reference | None = None
     notes: tuple[str, ...] = ()
+    recalibration: Mapping[str, Any] | None = None
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -110,7 +113,15 @@ def predict_rows(
     model: FittedModel, dataset: Dataset, row_ids: np.ndarray | None = None
 ) -> np.ndarray:
     """Return float64 probabilities (rows, classes), or values (rows,), of all or the named rows."""
+    return predict_both(model, dataset, row_ids)[0]
+
+
+def predict_both(
+    model: FittedModel, dataset: Dataset, row_ids: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the model says, and what it said before its risks were put right."""
     total: Any = 0.0
+    plain: Any = 0.0
     for place, preparation in enumerate(model.preparations):
         if all(member.preparation != place for member in model.members):
             continue
@@ -118,12 +129,13 @@ def predict_rows(
         for member in model.members:
             if member.preparation == place:
                 said = predict_member(member.fitted, prepared)
+                plain = plain + member.weight * said
                 total = total + member.weight * recalibrate(said, member.recalibration)
-    return total
+    return recalibrate(total, model.recalibration), plain
 
 
 def recalibrate(said: np.ndarray, recalibration: Mapping[str, Any] | None) -> np.ndarray:
-    """Return a member's answer put right, or as it is."""
+    """Return an answer put right, or as it is."""
     if recalibration is None:
         return said
     from medcore.models.recalibration import apply_recalibration
@@ -134,7 +146,7 @@ def recalibrate(said: np.ndarray, recalibration: Mapping[str, Any] | None) -> np
 def without_recalibration(model: FittedModel) -> FittedModel:
     """Return the model as it was before its risks were put right."""
     members = tuple(replace(member, recalibration=None) for member in model.members)
-    return replace(model, members=members)
+    return replace(model, members=members, recalibration=None)
 
 
 def predict_dataset(
@@ -146,9 +158,9 @@ def predict_dataset(
     to hold the estimate. Numbers: the split conformal interval that holds 90 % of new patients'
     values (Lei et al. 2018). Without reference patients low and high are NaN.
     """
-    value = predict_rows(model, dataset, row_ids)
+    value, plain = predict_both(model, dataset, row_ids)
     index = dataset.frame.index if row_ids is None else row_ids
-    low, high = predict_interval(model, value)
+    low, high = predict_interval(model, value, plain)
     return Predicted(np.asarray(index, dtype=np.int64), model.classes, value, low, high)
 
 
@@ -184,26 +196,32 @@ def with_gaps(block: Block) -> np.ndarray:
     return block.values if block.gaps is None else np.where(block.gaps, np.nan, block.values)
 
 
-def predict_interval(model: FittedModel, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lower and upper bounds that belong to predictions, shaped as they are."""
+def predict_interval(
+    model: FittedModel, value: np.ndarray, plain: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and upper bounds that belong to predictions, shaped as they are.
+
+    `plain`: the predictions as they were before risks were put right.
+    """
     reference = model.reference
     if reference is None or not len(reference.outcome):
         return np.full_like(value, np.nan), np.full_like(value, np.nan)
     if model.task == "regression":
         reach = conformal_reach(np.abs(reference.outcome - reference.predicted), COVERAGE)
         return value - reach, value + reach
-    return _class_intervals(reference, value)
+    low, high = _class_intervals(reference, plain)
+    return np.minimum(low, value), np.maximum(high, value)
 
 
-def _class_intervals(reference: Reference, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _class_intervals(reference: Reference, plain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from medcore.evaluate import venn_abers
 
-    low, high = np.empty_like(value), np.empty_like(value)
-    for place in range(value.shape[1]):
+    low, high = np.empty_like(plain), np.empty_like(plain)
+    for place in range(plain.shape[1]):
         happened = (reference.outcome == place).astype(np.int64)
-        bounds = venn_abers(happened, reference.predicted[:, place], value[:, place])
+        bounds = venn_abers(happened, reference.predicted[:, place], plain[:, place])
         low[:, place], high[:, place] = bounds
-    return np.minimum(low, value), np.maximum(high, value)
+    return low, high
 
 
 def conformal_reach(errors: np.ndarray, coverage: float) -> float:

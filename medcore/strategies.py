@@ -8,6 +8,7 @@ from medcore.config import (
     BalanceStrategy,
     EncoderName,
     MissingStrategy,
+    Recalibration,
     RunConfig,
     Task,
 )
@@ -31,6 +32,13 @@ BALANCE_TITLES: dict[BalanceStrategy, str] = {
     "oversample": "Random over-sampling",
     "undersample": "Random under-sampling",
     "smote": "SMOTE",
+}
+RECALIBRATION_TITLES: dict[Recalibration, str] = {
+    "none": "Taken as they are",
+    "logistic": "Logistic (Platt)",
+    "prior": "Prior correction",
+    "temperature": "Temperature",
+    "isotonic": "Isotonic",
 }
 MISSING_TITLES: dict[MissingStrategy, str] = {
     "median": "Median",
@@ -70,9 +78,25 @@ def treats(name: str, balance: BalanceConfig) -> bool:
     return base_name(name) in NETWORKS or balance.strategy not in NETWORK_STRATEGIES
 
 
+def is_distorted(name: str, config: RunConfig) -> bool:
+    """Tell whether a strategy for rare classes left a model's risks too high, unmended.
+
+    `name` is "model" or a baseline's; a baseline is put right as a member is, never as a whole.
+    """
+    if name == "model":
+        mended = config.model.recalibration != "none"
+        return not mended and is_distorted(config.model.name, config)
+    return treats(name, config.balance) and config.balance.recalibration == "none"
+
+
 def check_strategies(config: RunConfig, task: Task) -> None:
     """Raise `ConfigError` when the model or the task cannot take a strategy that is set."""
     _check_balance(config, task)
+    if config.model.recalibration != "none" and task not in ("binary", "multiclass"):
+        raise ConfigError(
+            "Recalibration needs an outcome with classes, and this one has none: "
+            "set model.recalibration to none."
+        )
     if config.missing.strategy == "native" and config.model.name != "gradient_boosting":
         raise ConfigError(
             f"The model '{config.model.name}' cannot take missing values as they are (native): "

@@ -5,6 +5,7 @@ import streamlit as st
 from medcore.records import Run
 from pages.parts import state
 from pages.parts.certificate import show_certificate
+from pages.parts.decision import show_decision
 from pages.parts.development import show_learning, show_rows
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.groups import show_groups
@@ -25,6 +26,7 @@ SECTIONS = (
     show_baselines,
     show_charts,
     show_threshold,
+    show_decision,
     show_groups,
     show_strategies,
     show_metrics,

@@ -9,18 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from medcore.config import change_config
+from medcore.config import EvaluateConfig, change_config
 from medcore.errors import DataError
 from medcore.evaluate import (
     choose_threshold,
     evaluate_predictions,
     evaluation_json,
     operating_point,
+    write_need,
 )
+from medcore.evaluate.threshold import NEEDS
 from medcore.records import Predictions
 from tests.judged_rows import CASES, CONFIG, binary, binary_rows
 
-RULES = ("youden", "f1", "sensitivity", "specificity")
+RULES = ("youden", "f1", "sensitivity", "specificity", "cost", "alarms")
 
 
 def changed(predictions: Predictions, part: str, model="model", **columns) -> Predictions:
@@ -36,6 +38,11 @@ def scores_at(event, risk, threshold):
     sensitivity = (event & alarm).sum() / event.sum()
     specificity = (~event & ~alarm).sum() / (~event).sum()
     return sensitivity, specificity, 2 * (event & alarm).sum() / (event.sum() + alarm.sum())
+
+
+def cost_at(event, risk, threshold, ratio):
+    alarm = risk >= threshold
+    return (~event & alarm).sum() + ratio * (event & ~alarm).sum()
 
 
 patients = st.lists(
@@ -71,6 +78,12 @@ def test_each_rule_finds_what_trying_every_threshold_finds(rows, rule, target):
         enough = [s for s in tried.values() if s[1] >= target]
         assert specificity >= target
         assert sensitivity == max(s[0] for s in enough)
+    if rule == "cost":
+        costs = [cost_at(event, risk, value, target) for value in tried]
+        assert cost_at(event, risk, found, target) == pytest.approx(min(costs), abs=1e-9)
+    if rule == "alarms":
+        few = [(risk >= v).sum() for v in tried if (risk >= v).sum() <= target * len(risk) + 1e-9]
+        assert (risk >= found).sum() == max(few)
 
 
 @pytest.mark.parametrize("tenths", range(1, 10))
@@ -92,11 +105,36 @@ def test_a_fixed_threshold_is_taken_as_it_is():
     assert choose_threshold(np.array([0, 1]), np.array([0.2, 0.3]), "fixed", 0.7) == 0.7
 
 
+def test_a_missed_patient_may_cost_so_little_that_nobody_alarms_and_so_much_that_all_do():
+    rng = np.random.default_rng(0)
+    event, risk = rng.random(200) < 0.3, rng.random(200)
+    event[risk.argmax()] = False
+    assert not (risk >= choose_threshold(event, risk, "cost", 0.01)).any()
+    assert (risk >= choose_threshold(event, risk, "cost", 1000.0))[event].all()
+
+
+@pytest.mark.parametrize("rule", [*RULES, "fixed"])
+def test_each_rule_is_said_in_words(rule):
+    evaluate = EvaluateConfig(threshold=rule, target=0.85, cost_ratio=7, alarms=15)
+    numbers = {"sensitivity": "85 of 100", "specificity": "85 of 100", "cost": "7 false alarms"}
+    assert {**numbers, "alarms": "15 of 100"}.get(rule, "") in write_need(evaluate)
+    assert NEEDS[rule]
+
+
+def test_shares_of_patients_who_repeat_are_less_certain_than_their_rows_suggest():
+    rng = np.random.default_rng(0)
+    event, alarm = np.repeat(rng.random(60) < 0.5, 10), np.repeat(rng.random(60) < 0.5, 10)
+    rows = operating_point(event, alarm)["sensitivity"]
+    found = operating_point(event, alarm, np.repeat(np.arange(60), 10))["sensitivity"]
+    assert found[0] == rows[0]
+    assert found[2] - found[1] > 2 * (rows[2] - rows[1])
+
+
 @settings(deadline=None)
 @given(patients, st.floats(0, 1))
 def test_an_operating_point_counts_patients(rows, threshold):
     event, risk = (np.array(column) for column in zip(*rows, strict=True))
-    found = operating_point(event, risk, threshold)
+    found = operating_point(event, risk >= threshold)
     tn, fp, fn, tp = sk.confusion_matrix(event, risk >= threshold, labels=[False, True]).ravel()
     assert tuple(found[name] for name in ("tp", "fp", "fn", "tn")) == (tp, fp, fn, tn)
     for name, (hits, of) in {"ppv": (tp, tp + fp), "npv": (tn, tn + fn)}.items():
@@ -106,7 +144,9 @@ def test_an_operating_point_counts_patients(rows, threshold):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_threshold_comes_from_validation_patients_only(rule):
-    config = change_config(CONFIG, {"evaluate.threshold": rule, "evaluate.target": 0.8})
+    number = {"cost": "evaluate.cost_ratio", "alarms": "evaluate.alarms"}
+    number = {number.get(rule, "evaluate.target"): 80 if rule == "alarms" else 0.8}
+    config = change_config(CONFIG, {"evaluate.threshold": rule} | number)
     given_ = binary()
     before = evaluate_predictions(given_, config)
     frame = given_.frame.query("model == 'model' and part == 'validation'")

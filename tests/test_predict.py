@@ -125,7 +125,7 @@ def test_intervals_of_values_cover_nine_of_ten_new_patients():
         guess = truth + rng.standard_t(3, size=300)
         reference = Reference(truth[:100], guess[:100])
         model = a_model([linear(1.0, "regression")], [1.0], (), reference)
-        low, high = predict_interval(model, guess[100:])
+        low, high = predict_interval(model, guess[100:], guess[100:])
         covered.append(((low <= truth[100:]) & (truth[100:] <= high)).mean())
     assert 0.89 < np.mean(covered) < 0.92
 

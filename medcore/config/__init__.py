@@ -21,19 +21,21 @@ from medcore.config.base import (
     Kind,
     MissingStrategy,
     ModelName,
+    ModelRecalibration,
     Part,
     Preset,
     Recalibration,
     Role,
     Section,
     Task,
+    ThresholdRule,
 )
+from medcore.config.judging import EvaluateConfig
 from medcore.config.modalities import ENCODER_NAMES, ImageConfig
 from medcore.config.sections import (
     AugmentConfig,
     BalanceConfig,
     DataConfig,
-    EvaluateConfig,
     MissingConfig,
     ModelConfig,
     OutcomeConfig,
@@ -60,6 +62,7 @@ __all__ = [
     "MissingStrategy",
     "ModelConfig",
     "ModelName",
+    "ModelRecalibration",
     "OutcomeConfig",
     "Part",
     "PrepareConfig",
@@ -71,6 +74,7 @@ __all__ = [
     "Section",
     "SplitConfig",
     "Task",
+    "ThresholdRule",
     "TrainConfig",
     "change_config",
     "generator",

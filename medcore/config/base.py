@@ -27,7 +27,9 @@ BalanceStrategy = Literal[
     "none", "class_weight", "focal", "logit_adjusted", "balanced_sampler", "oversample",
     "undersample", "smote",
 ]  # fmt: skip
-Recalibration = Literal["logistic", "prior", "temperature", "isotonic"]
+Recalibration = Literal["none", "logistic", "prior", "temperature", "isotonic"]
+ModelRecalibration = Literal["none", "logistic", "temperature", "isotonic"]
+ThresholdRule = Literal["youden", "f1", "sensitivity", "specificity", "cost", "alarms", "fixed"]
 
 ADVANCED = {"advanced": True}
 

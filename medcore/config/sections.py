@@ -16,6 +16,7 @@ from medcore.config.base import (
     Kind,
     MissingStrategy,
     ModelName,
+    ModelRecalibration,
     Recalibration,
     Role,
     Section,
@@ -201,6 +202,13 @@ class ModelConfig(Section):
         16, ge=2, le=128, title="Pieces per number", json_schema_extra=ADVANCED,
         description="Pieces of each number's learned curve.",
     )  # fmt: skip
+    recalibration: ModelRecalibration = Field(
+        "none", title="Recalibration", json_schema_extra=ADVANCED,
+        description="How the model's risks are put right on the calibration part, whatever was "
+        "done about rare classes. Logistic (Platt) corrects level and spread, temperature the "
+        "spread; neither changes who ranks above whom. Isotonic bends freely and needs 1,000 "
+        "patients.",
+    )  # fmt: skip
 
 
 class TrainConfig(Section):
@@ -290,7 +298,8 @@ class BalanceConfig(Section):
         description="How risks are put right after any of the strategies, on patients the model "
         "was not fitted on. Logistic (Platt) corrects level and spread; prior takes out exactly "
         "what was put in; temperature does that and corrects the spread; isotonic bends freely "
-        "and needs 1,000 patients.",
+        "and needs 1,000 patients; none leaves the risks distorted, so that there is no decision "
+        "curve.",
     )  # fmt: skip
 
 
@@ -310,22 +319,4 @@ class AugmentConfig(Section):
     noise: float = Field(
         0.0, ge=0, le=2, title="Noise", json_schema_extra=ADVANCED,
         description="Standard deviation of random noise on scaled numbers; 0.1 is mild.",
-    )  # fmt: skip
-
-
-class EvaluateConfig(Section):
-    """How the model is judged."""
-
-    resamples: int = Field(
-        1000, ge=100, le=10000, title="Bootstrap resamples", json_schema_extra=ADVANCED,
-        description="Resampled test groups behind each interval.",
-    )  # fmt: skip
-    threshold: Literal["youden", "f1", "sensitivity", "specificity", "fixed"] = Field(
-        "youden", title="Threshold chosen by", json_schema_extra=ADVANCED,
-        description="On validation patients only. Youden weighs missed patients and false alarms "
-        "alike; sensitivity or specificity guarantees a value; fixed takes yours.",
-    )  # fmt: skip
-    target: float = Field(
-        0.9, gt=0, lt=1, title="Target", json_schema_extra=ADVANCED,
-        description="The sensitivity or specificity to reach, or the fixed threshold.",
     )  # fmt: skip

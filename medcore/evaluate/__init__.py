@@ -1,11 +1,17 @@
 """Judgement: pure functions of predictions; it knows neither data nor models, and only NumPy."""
 
 from medcore.evaluate.compare import compare_predictions
+from medcore.evaluate.decision import better_range
 from medcore.evaluate.files import evaluation_json, read_evaluation
 from medcore.evaluate.judge import evaluate_predictions
 from medcore.evaluate.probability import venn_abers
 from medcore.evaluate.subgroups import band_numbers, judge_groupings, judge_subgroups
-from medcore.evaluate.threshold import choose_threshold, deciding_rows, operating_point
+from medcore.evaluate.threshold import (
+    choose_threshold,
+    deciding_rows,
+    operating_point,
+    write_need,
+)
 from medcore.evaluate.words import (
     explain_metric,
     label_metric,
@@ -18,6 +24,7 @@ from medcore.evaluate.words import (
 
 __all__ = [
     "band_numbers",
+    "better_range",
     "choose_threshold",
     "compare_predictions",
     "deciding_rows",
@@ -35,4 +42,5 @@ __all__ = [
     "write_difference",
     "write_headline",
     "write_metric",
+    "write_need",
 ]

@@ -24,8 +24,9 @@ from medcore.evaluate.decision import decision_curve, plain_curve
 from medcore.evaluate.judged import NORMAL, Judged, TaskRules, keep_named
 from medcore.evaluate.probability import score_metrics
 from medcore.evaluate.ranking import delong, ranking_metrics
-from medcore.evaluate.threshold import choose_threshold
+from medcore.evaluate.threshold import choose_threshold, need_of
 from medcore.records import Metric, PartEvaluation, Predictions
+from medcore.strategies import is_distorted
 
 COMPARED = ("auroc", "auprc", "brier", "log_loss")
 FEWEST = 10
@@ -38,6 +39,10 @@ PROPORTIONS = {
 }
 UNSETTLED = (
     "the logistic fit does not settle: too few patients, one risk for all, or perfect separation"
+)
+DISTORTED = (
+    "Re-weighting or re-sampling made these risks too high, and they were not put right, so a "
+    "decision curve would mislead; choose a recalibration and train again."
 )
 BOTH = "needs patients with and without the outcome"
 REASONS = {
@@ -70,7 +75,7 @@ def _other(predictions: Predictions) -> str:
 def _threshold(frame: pd.DataFrame, predictions: Predictions, config: RunConfig) -> float:
     event = frame["outcome"].eq(predictions.positive).to_numpy(bool)
     risk = frame[f"p_{predictions.positive}"].to_numpy(np.float64)
-    return choose_threshold(event, risk, config.evaluate.threshold, config.evaluate.target)
+    return choose_threshold(event, risk, *need_of(config.evaluate))
 
 
 def _measure(rows: Judged) -> Measure:
@@ -154,11 +159,15 @@ def _curves(name: str, rows: Judged, config: RunConfig) -> dict[str, Any]:
         "confusion": count_confusion(event.astype(int), rows.alarm.astype(int), labels),
         "threshold": float(np.median(list(rows.thresholds.values()))),
     }
+    refused = is_distorted(name, config)
+    if refused:
+        found["refused"] = {"decision": DISTORTED}
     if name != "model":
-        return found | {"decision": plain_curve(event, risk)}
+        return found if refused else found | {"decision": plain_curve(event, risk)}
     resamples = config.evaluate.resamples
-    rng = generator(config.seed, "decision")
-    found["decision"] = decision_curve(event, risk, rows.cluster, resamples, rng)
+    if not refused:
+        rng = generator(config.seed, "decision")
+        found["decision"] = decision_curve(event, risk, rows.cluster, resamples, rng)
     rng = generator(config.seed, "calibration")
     smooth = smooth_calibration(event, risk, rows.cluster, resamples, rng)
     return found | {"calibration_smooth": smooth}

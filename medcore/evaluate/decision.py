@@ -6,6 +6,7 @@ odds of the threshold (Vickers and Elkin 2006).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from medcore.evaluate.bootstrap import bootstrap_metrics
 
 THRESHOLDS = np.linspace(0.01, 0.99, 99)
+ODDS = THRESHOLDS / (1 - THRESHOLDS)
 
 
 def net_benefit(
@@ -48,7 +50,10 @@ def _alarms(
 
 def treat_all(event: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """Return the net benefit of treating everybody: prevalence − (1 − prevalence) · t/(1 − t)."""
-    share = float(np.mean(event))
+    return _everybody(np.mean(event), thresholds)
+
+
+def _everybody(share: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     return share - (1 - share) * thresholds / (1 - thresholds)
 
 
@@ -59,25 +64,32 @@ def decision_curve(
     resamples: int,
     rng: np.random.Generator,
 ) -> dict[str, list[float]]:
-    """Return the curve with its 95 % bootstrap band, JSON-ready; lists by threshold.
+    """Return the curve with its 95 % bootstrap bands, JSON-ready; lists by threshold.
 
     `avoided`: how many of 100 patients are spared treatment compared with treating everybody,
     at the same number of patients rightly treated.
     """
+    happened = np.asarray(event, dtype=np.float64)
 
     def measure(weights: np.ndarray) -> dict[str, np.ndarray]:
         values = net_benefit(event, risk, THRESHOLDS, weights)
-        return {str(place): values[:, place] for place in range(len(THRESHOLDS))}
+        share = (weights @ happened / weights.sum(axis=1))[:, None]
+        spared = 100 * (values - _everybody(share, THRESHOLDS)) / ODDS
+        return {f"benefit {place}": values[:, place] for place in range(len(THRESHOLDS))} | {
+            f"avoided {place}": spared[:, place] for place in range(len(THRESHOLDS))
+        }
 
     metrics = list(bootstrap_metrics(measure, cluster, resamples, rng).values())
-    value, everybody = np.array([m.value for m in metrics]), treat_all(event, THRESHOLDS)
+    benefit, avoided = metrics[: len(THRESHOLDS)], metrics[len(THRESHOLDS) :]
     return {
         "threshold": THRESHOLDS.round(2).tolist(),
-        "net_benefit": value.tolist(),
-        "low": [m.low for m in metrics],
-        "high": [m.high for m in metrics],
-        "treat_all": everybody.tolist(),
-        "avoided": (100 * (value - everybody) * (1 - THRESHOLDS) / THRESHOLDS).tolist(),
+        "net_benefit": [m.value for m in benefit],
+        "low": [m.low for m in benefit],
+        "high": [m.high for m in benefit],
+        "treat_all": treat_all(event, THRESHOLDS).tolist(),
+        "avoided": [m.value for m in avoided],
+        "avoided_low": [m.low for m in avoided],
+        "avoided_high": [m.high for m in avoided],
     }
 
 
@@ -85,3 +97,16 @@ def plain_curve(event: np.ndarray, risk: np.ndarray) -> dict[str, Any]:
     """Return the curve of a baseline, without a band."""
     value = net_benefit(event, risk, THRESHOLDS)[0]
     return {"threshold": THRESHOLDS.round(2).tolist(), "net_benefit": value.tolist()}
+
+
+def better_range(curve: Mapping[str, Any], low: float, high: float) -> list[float]:
+    """Return the thresholds between two at which the model is worth more than all and none.
+
+    >>> curve = {"threshold": [0.1, 0.2], "net_benefit": [0.1, 0.2], "treat_all": [0.2, 0.1]}
+    >>> better_range(curve, 0.0, 1.0)
+    [0.2]
+    """
+    columns = (curve[name] for name in ("threshold", "net_benefit", "treat_all"))
+    return [
+        t for t, own, all_ in zip(*columns, strict=True) if low <= t <= high and own > max(all_, 0)
+    ]

@@ -1,4 +1,4 @@
-"""What re-weighting or re-sampling did to the risks, and what was left of it after correction."""
+"""The risks before and after they were put right, on the same test patients."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from medcore.config import RunConfig, generator
 from medcore.evaluate.bootstrap import Measure, bootstrap_metrics
 from medcore.evaluate.calibration import calibration_metrics
+from medcore.evaluate.curves import calibration_curve
 from medcore.evaluate.decision import net_benefit
 from medcore.evaluate.probability import score_metrics
 
@@ -22,10 +23,11 @@ UNCALIBRATED = "uncalibrated"
 def recalibration_effect(before: Judged, after: Judged, config: RunConfig) -> dict[str, Any]:
     """Return figures of the same test patients before and after correction, JSON-ready.
 
-    Two classes: mean predicted risk beside the `prevalence`, calibration intercept and slope,
-    Brier score, and the net benefit of acting from the prevalence on. More: Brier and log loss.
+    `curve`: the calibration before and after. Two classes: mean predicted risk beside the
+    `prevalence`, calibration intercept and slope, Brier score, and the net benefit of acting from
+    the prevalence on. More: Brier and log loss.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"curve": {"before": _curve(before), "after": _curve(after)}}
     if before.predictions.task == "binary":
         found["prevalence"] = float(before.event.mean())
     for name, rows in (("before", before), ("after", after)):
@@ -34,6 +36,14 @@ def recalibration_effect(before: Judged, after: Judged, config: RunConfig) -> di
         metrics = bootstrap_metrics(_measure(rows), rows.cluster, resamples, rng)
         found[name] = {figure: asdict(metric) for figure, metric in metrics.items()}
     return found
+
+
+def _curve(rows: Judged) -> dict[str, list[float]]:
+    """Return the calibration of the risk, or of the most likely class."""
+    if rows.predictions.task == "binary":
+        return calibration_curve(rows.event, rows.risk)
+    top = rows.probabilities.argmax(axis=1)
+    return calibration_curve(top == rows.truth, rows.probabilities.max(axis=1))
 
 
 def _measure(rows: Judged) -> Measure:

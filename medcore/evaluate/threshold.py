@@ -7,7 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medcore.evaluate.classification import wilson
+from medcore.config import EvaluateConfig, ThresholdRule, generator
+from medcore.evaluate.bootstrap import bootstrap_metrics
+from medcore.evaluate.classification import decision_metrics, wilson
+
+REDRAWN = 400
+NEEDS: dict[ThresholdRule, str] = {
+    "youden": "Sensitivity and specificity alike (Youden)",
+    "f1": "The largest F1",
+    "sensitivity": "Guarantee a sensitivity",
+    "specificity": "Guarantee a specificity",
+    "cost": "Weigh missed patients against false alarms",
+    "alarms": "Limit the alarms",
+    "fixed": "A threshold of one's own",
+}
 
 
 def choose_threshold(event: np.ndarray, risk: np.ndarray, rule: str, target: float) -> float:
@@ -15,7 +28,8 @@ def choose_threshold(event: np.ndarray, risk: np.ndarray, rule: str, target: flo
 
     youden: largest sensitivity + specificity − 1 (Youden 1950); f1: largest F1; sensitivity: the
     highest threshold whose sensitivity reaches the target; specificity: the lowest that reaches
-    it; fixed: the target itself. With one outcome only, 0.5.
+    it; cost: fewest false alarms + target · missed; alarms: the lowest at which no larger share
+    than the target alarms; fixed: the target itself. With one outcome only, 0.5.
 
     >>> choose_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.6, 0.9]), "youden", 0.9)
     0.5
@@ -34,6 +48,15 @@ def choose_threshold(event: np.ndarray, risk: np.ndarray, rule: str, target: flo
         place = len(values) - 1 - int(np.argmax((specificity >= target)[::-1]))
         if specificity[place] < target:
             return float(np.nextafter(values[0], 2))
+    elif rule == "alarms":
+        place = int(np.searchsorted(tp + fp, target * len(event) * (1 + 1e-12), "right")) - 1
+        if place < 0:
+            return float(np.nextafter(values[0], 2))
+    elif rule == "cost":
+        cost = fp + target * (with_it - tp)
+        if target * with_it <= cost.min():
+            return float(np.nextafter(values[0], 2))
+        place = int(np.argmin(cost))
     elif rule == "f1":
         place = int(np.argmax(2 * tp / (tp + fp + event.sum())))
     else:
@@ -45,6 +68,37 @@ def choose_threshold(event: np.ndarray, risk: np.ndarray, rule: str, target: flo
     return float(middle if middle > lower else values[place])
 
 
+def need_of(evaluate: EvaluateConfig) -> tuple[ThresholdRule, float]:
+    """Return the rule of the settings and the number that belongs to it.
+
+    >>> need_of(EvaluateConfig(threshold="alarms", alarms=20))
+    ('alarms', 0.2)
+    """
+    numbers = {"cost": evaluate.cost_ratio, "alarms": evaluate.alarms / 100}
+    return evaluate.threshold, numbers.get(evaluate.threshold, evaluate.target)
+
+
+def write_need(evaluate: EvaluateConfig) -> str:
+    """Return in words how the settings choose the threshold.
+
+    >>> write_need(EvaluateConfig(threshold="sensitivity"))
+    'the highest at which at least 90 of 100 validation patients with the outcome alarm'
+    """
+    rule, number = need_of(evaluate)
+    hundred = f"{100 * number:g} of 100 validation patients"
+    return {
+        "youden": "the one at which sensitivity and specificity of validation patients together "
+        "are highest (Youden)",
+        "f1": "the one with the largest F1 among validation patients",
+        "sensitivity": f"the highest at which at least {hundred} with the outcome alarm",
+        "specificity": f"the lowest at which at least {hundred} without the outcome do not alarm",
+        "cost": "the one that costs least among validation patients, a missed patient counting as "
+        f"{number:g} false alarms",
+        "alarms": f"the lowest at which at most {hundred} alarm",
+        "fixed": "the one given in the settings",
+    }[rule]
+
+
 def _steps(event: np.ndarray, risk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the distinct risks from high to low, with true and false alarms at each."""
     order = np.argsort(-risk, kind="stable")
@@ -54,28 +108,39 @@ def _steps(event: np.ndarray, risk: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     return ordered[ends], tp, ends + 1 - tp
 
 
-def operating_point(event: np.ndarray, risk: np.ndarray, threshold: float) -> dict[str, Any]:
-    """Return what a threshold means for the given patients: counts, shares, Wilson intervals.
+def operating_point(
+    event: np.ndarray, alarm: np.ndarray, cluster: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Return what alarms mean for the given patients: counts, and shares with 95 % intervals.
 
-    Each of sensitivity, specificity, ppv and npv is (value, low, high).
+    Each of sensitivity, specificity, ppv and npv is (value, low, high), by Wilson; where patients
+    repeat (`cluster`: one int per row), by a bootstrap of patients.
     """
-    event, alarm = np.asarray(event, dtype=bool), np.asarray(risk) >= threshold
+    event, alarm = np.asarray(event, dtype=bool), np.asarray(alarm, dtype=bool)
     tp, fp = int((event & alarm).sum()), int((~event & alarm).sum())
     fn, tn = int((event & ~alarm).sum()), int((~event & ~alarm).sum())
-
-    def share(hits: int, of: int) -> tuple[float, float, float]:
-        return (hits / of if of else np.nan, *wilson(hits, of))
-
-    return {
-        "tp": tp,
-        "fp": fp,
-        "fn": fn,
-        "tn": tn,
-        "sensitivity": share(tp, tp + fn),
-        "specificity": share(tn, tn + fp),
-        "ppv": share(tp, tp + fp),
-        "npv": share(tn, tn + fn),
+    hits = {
+        "sensitivity": (tp, tp + fn),
+        "specificity": (tn, tn + fp),
+        "ppv": (tp, tp + fp),
+        "npv": (tn, tn + fn),
     }
+    shares = {name: (n / of if of else np.nan, *wilson(n, of)) for name, (n, of) in hits.items()}
+    if cluster is not None and len(np.unique(cluster)) < len(cluster):
+        shares = _draw_shares(event, alarm, cluster)
+    return {"tp": tp, "fp": fp, "fn": fn, "tn": tn, **shares}
+
+
+def _draw_shares(
+    event: np.ndarray, alarm: np.ndarray, cluster: np.ndarray
+) -> dict[str, tuple[float, float, float]]:
+    drawn = bootstrap_metrics(
+        lambda weights: decision_metrics(event, alarm, weights),
+        cluster, REDRAWN, generator(0, "operating point"),
+    )  # fmt: skip
+    names = {"sensitivity": "recall", "specificity": "specificity", "ppv": "precision"}
+    found = {name: drawn[same] for name, same in (names | {"npv": "npv"}).items()}
+    return {name: (metric.value, metric.low, metric.high) for name, metric in found.items()}
 
 
 def deciding_rows(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,11 +1,11 @@
 """From records to Plotly figures, for pages and the report alike; `style.py` is their one look."""
 
+from medcore.figures.calibration import draw_calibration, draw_recalibration
+from medcore.figures.decision import draw_avoided, draw_decision
 from medcore.figures.judgement import (
     Drawn,
     draw_by_class,
-    draw_calibration,
     draw_confusion,
-    draw_decision,
     draw_histogram,
     draw_learning,
     draw_precision_recall,
@@ -39,6 +39,7 @@ __all__ = [
     "SKY",
     "VERMILION",
     "Drawn",
+    "draw_avoided",
     "draw_by_class",
     "draw_calibration",
     "draw_confusion",
@@ -47,6 +48,7 @@ __all__ = [
     "draw_judgement",
     "draw_learning",
     "draw_precision_recall",
+    "draw_recalibration",
     "draw_residuals",
     "draw_roc",
     "draw_scatter",

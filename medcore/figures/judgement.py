@@ -16,13 +16,14 @@ from medcore.records import Evaluation
 Drawn = tuple[go.Figure, pd.DataFrame]
 
 
-def _style(name: str, place: int) -> dict[str, Any]:
+def model_line(name: str, place: int) -> dict[str, Any]:
+    """Return how a model's line looks: this model blue, baselines grey."""
     if name == "model":
         return {"color": BLUE, "width": 3}
     return {"color": GREYS[place % 4], "width": 1.6, "dash": DASHES[place % 4]}
 
 
-def _models(curves: Mapping[str, Any], chart: str) -> list[tuple[int, str, Any]]:
+def drawn_models(curves: Mapping[str, Any], chart: str) -> list[tuple[int, str, Any]]:
     """Return the models that have a chart, the baselines first so that the model lies on top."""
     names = [n for n in curves if n != "differences" and chart in curves[n] and n != "prevalence"]
     return [
@@ -38,10 +39,10 @@ def draw_roc(curves: Mapping[str, Any]) -> Drawn:
         "Sensitivity (recall)",
     )
     rows = []
-    for place, name, curve in _models(curves, "roc"):
+    for place, name, curve in drawn_models(curves, "roc"):
         figure.add_scatter(
             x=curve["false_alarm"], y=curve["sensitivity"], name=label_model(name), mode="lines",
-            line=_style(name, place), customdata=curve["threshold"],
+            line=model_line(name, place), customdata=curve["threshold"],
             hovertemplate="sensitivity %{y:.2f}<br>false alarms %{x:.2f}<br>threshold "
             "%{customdata:.3f}<extra>" + label_model(name) + "</extra>",
         )  # fmt: skip
@@ -56,10 +57,10 @@ def draw_precision_recall(curves: Mapping[str, Any]) -> Drawn:
     figure = make_figure("How many alarms are right (precision–recall)", "Recall (sensitivity)",
                          "Precision (PPV)")  # fmt: skip
     rows = []
-    for place, name, curve in _models(curves, "precision_recall"):
+    for place, name, curve in drawn_models(curves, "precision_recall"):
         figure.add_scatter(
             x=curve["recall"], y=curve["precision"], name=label_model(name), mode="lines",
-            line=_style(name, place), customdata=curve["threshold"],
+            line=model_line(name, place), customdata=curve["threshold"],
             hovertemplate="precision %{y:.2f}<br>recall %{x:.2f}<br>threshold "
             "%{customdata:.3f}<extra>" + label_model(name) + "</extra>",
         )  # fmt: skip
@@ -69,54 +70,6 @@ def draw_precision_recall(curves: Mapping[str, Any]) -> Drawn:
                        line={"color": "#999999", "width": 1, "dash": "dash"})  # fmt: skip
     figure.update_yaxes(range=[0, 1.03])
     return figure, pd.concat(rows)
-
-
-def draw_calibration(curve: Mapping[str, Any]) -> Drawn:
-    """Predicted against observed risk in ten groups of patients."""
-    figure = make_figure("Do predicted risks come true? (calibration)", "Predicted risk",
-                         "Observed share with the outcome")  # fmt: skip
-    table = pd.DataFrame(curve)
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="Perfect", hoverinfo="skip",
-                       line={"color": "#999999", "width": 1, "dash": "dash"})  # fmt: skip
-    figure.add_scatter(
-        x=table["predicted"], y=table["observed"], mode="lines+markers", name="This model",
-        line={"color": BLUE, "width": 2}, customdata=table["n"],
-        error_y={"type": "data", "symmetric": False, "array": table["high"] - table["observed"],
-                 "arrayminus": table["observed"] - table["low"], "thickness": 1.2},
-        hovertemplate="predicted %{x:.2f}<br>observed %{y:.2f}"
-        "<br>%{customdata} patients<extra></extra>",
-    )  # fmt: skip
-    figure.update_yaxes(range=[-0.02, 1.02])
-    figure.update_xaxes(range=[-0.02, 1.02])
-    return figure, table
-
-
-def draw_decision(curves: Mapping[str, Any]) -> Drawn:
-    """Net benefit by threshold, for the model with its band, its baselines, all and none."""
-    figure = make_figure(
-        "Is acting on it worth it? (decision curve)", "Risk from which one would act",
-        "Net benefit, patients of 100",
-    )  # fmt: skip
-    curve = curves["model"]["decision"]
-    x = curve["threshold"]
-    for place, name, other in _models(curves, "decision"):
-        figure.add_scatter(
-            x=x, y=[100 * v for v in other["net_benefit"]], name=label_model(name), mode="lines",
-            line=_style(name, place),
-            hovertemplate="from a risk of %{x}: %{y:.1f}<extra>" + label_model(name) + "</extra>",
-        )  # fmt: skip
-    band = [100 * v for v in [*curve["high"], *reversed(curve["low"])]]
-    figure.add_scatter(x=[*x, *reversed(x)], y=band, fill="toself", line={"width": 0},
-                       fillcolor="rgba(0,114,178,0.15)", hoverinfo="skip",
-                       name="95 % band")  # fmt: skip
-    thin = {"color": "#999999", "width": 1}
-    figure.add_scatter(x=x, y=[100 * v for v in curve["treat_all"]], name="Act on everybody",
-                       mode="lines", line={**thin, "dash": "dash"})  # fmt: skip
-    figure.add_scatter(x=[0, 1], y=[0, 0], name="Act on nobody", mode="lines", line=thin)
-    top = 100 * max(*curve["high"], 0.01)
-    figure.update_yaxes(range=[-0.25 * top, 1.1 * top])
-    figure.update_xaxes(range=[0, 1])
-    return figure, pd.DataFrame(curve)
 
 
 OVERLAYS = {
@@ -132,15 +85,16 @@ def overlay(evaluations: Mapping[str, Evaluation], chart: str) -> Drawn:
     title, x, x_title, y, y_title = OVERLAYS[chart]
     figure = make_figure(title, x_title, y_title, height=440)
     rows = []
+    evaluations = {n: e for n, e in evaluations.items() if chart in e.curves["model"]}
     for place, (name, evaluation) in enumerate(evaluations.items()):
         curve = evaluation.curves["model"][chart]
         line = {"color": SEQUENCE[place % len(SEQUENCE)], "width": 2}
         figure.add_scatter(x=curve[x], y=curve[y], name=name, mode="lines", line=line)
         rows.append(pd.DataFrame({x: curve[x], y: curve[y], "model": name}))
-    if chart == "decision":
+    if chart == "decision" and evaluations:
         top = max(max(e.curves["model"][chart][y]) for e in evaluations.values())
         figure.update_yaxes(range=[-0.25 * top, 1.1 * top])
-    return figure, pd.concat(rows)
+    return figure, pd.concat(rows) if rows else pd.DataFrame()
 
 
 def draw_histogram(curve: Mapping[str, Any], positive: str, threshold: float | None) -> Drawn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from medcore.config import Task
-from medcore.figures import judgement
+from medcore.figures import calibration, decision, judgement
 from medcore.figures.judgement import Drawn
 from medcore.records import Evaluation
 
@@ -22,6 +22,7 @@ def _draw_regression(evaluation: Evaluation, outcome: str, unit: str) -> Charts:
     return {
         "observed": judgement.draw_scatter(model["scatter"], outcome, unit),
         "residuals": judgement.draw_residuals(model["residuals"], unit),
+        "agreement": calibration.draw_agreement(model["agreement"], unit),
     }
 
 
@@ -32,17 +33,24 @@ def _draw_multiclass(evaluation: Evaluation, _: str, __: str) -> Charts:
         "confusion": judgement.draw_confusion(**model["confusion"]),
         "roc": roc,
         "precision_recall": curve,
-        "calibration": judgement.draw_calibration(model["calibration"]),
+        "calibration": calibration.draw_calibration(model["calibration"]),
+        "calibration_by_class": calibration.draw_class_calibration(model["calibration_by_class"]),
     }
 
 
 def _draw_binary(evaluation: Evaluation, _: str, __: str) -> Charts:
     model, threshold = evaluation.curves["model"], evaluation.parts["test"].threshold
-    return {
+    drawn = {
         "roc": judgement.draw_roc(evaluation.curves),
-        "calibration": judgement.draw_calibration(model["calibration"]),
+        "calibration": calibration.draw_calibration(
+            model["calibration"], model.get("calibration_smooth"), model["histogram"]
+        ),
         "precision_recall": judgement.draw_precision_recall(evaluation.curves),
-        "decision": judgement.draw_decision(evaluation.curves),
+    }
+    # Risks that were left distorted have none.
+    if "decision" in model:
+        drawn["decision"] = decision.draw_decision(evaluation.curves)
+    return drawn | {
         "risks": judgement.draw_histogram(model["histogram"], evaluation.positive, threshold),
         "confusion": judgement.draw_confusion(**model["confusion"]),
     }

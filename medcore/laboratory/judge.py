@@ -21,7 +21,7 @@ from medcore.evaluate.decision import net_benefit
 from medcore.evaluate.judge import measure_all
 from medcore.evaluate.judged import Judged
 from medcore.evaluate.probability import score_metrics
-from medcore.evaluate.threshold import choose_threshold
+from medcore.evaluate.threshold import choose_threshold, need_of
 from medcore.laboratory.plan import Cell, Choice, base_cell, list_cells
 from medcore.models.recalibration import apply_recalibration, fit_recalibration
 from medcore.records import Dataset, Metric, Predictions
@@ -127,10 +127,10 @@ def _judged(
             frame[f"p_{name}"] = said[:, place]
     if task == "binary":
         event, risk = codes == classes.index(positive), said[:, classes.index(positive)]
-        rule, target = config.evaluate.threshold, config.evaluate.target
+        need = need_of(config.evaluate)
         for number in np.unique(fold):
             others = fold != number
-            thresholds[number] = choose_threshold(event[others], risk[others], rule, target)
+            thresholds[number] = choose_threshold(event[others], risk[others], *need)
     patient = frame["patient"].where(frame["patient"].notna(), frame["row_id"])
     predictions = Predictions(task, classes, positive, frame)
     return Judged(frame, predictions, thresholds, pd.factorize(patient)[0])
@@ -144,13 +144,13 @@ def _put_right(
     config: RunConfig,
 ) -> np.ndarray:
     """Recalibrate each fold from the others, where a strategy distorted the risks."""
-    if told[0].ratio is None:
+    method = config.balance.recalibration
+    if told[0].ratio is None or method == "none":
         return said
     ratio = np.mean([answer.ratio for answer in told], axis=0)
     mended = said.copy()
     for number in np.unique(fold):
         own = fold == number
-        method = config.balance.recalibration
         fitted = fit_recalibration(said[~own], codes[~own], method, ratio)
         mended[own] = apply_recalibration(fitted, said[own])
     return mended

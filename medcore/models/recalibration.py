@@ -1,4 +1,4 @@
-"""Risks put right after re-weighting or re-sampling, learned from patients outside the fit.
+"""Risks put right, after re-weighting or of any model, learned from patients outside the fit.
 
 One formula serves all but isotonic: risks become softmax(slope · log p + offsets). The prior
 correction takes out exactly what was put in (slope 1, offsets −log ratio); temperature adds a
@@ -109,14 +109,19 @@ def _curvature(p: np.ndarray, logs: np.ndarray) -> np.ndarray:
     return whole + PRIOR * np.eye(len(whole))
 
 
+def too_few_for_isotonic(rows: int) -> str:
+    """Return why isotonic recalibration is refused, in words."""
+    return (
+        f"Isotonic recalibration needs {ISOTONIC_ROWS:,} patients outside the fit, and there are "
+        f"{rows:,}; with fewer it follows chance. Choose logistic or temperature."
+    )
+
+
 def _fit_isotonic(probabilities: np.ndarray, outcome: np.ndarray) -> dict[str, Any]:
     from sklearn.isotonic import IsotonicRegression
 
     if len(outcome) < ISOTONIC_ROWS:
-        raise FitError(
-            f"Isotonic recalibration needs {ISOTONIC_ROWS:,} patients outside the fit, and there "
-            f"are {len(outcome):,}: set balance.recalibration to logistic."
-        )
+        raise FitError(too_few_for_isotonic(len(outcome)))
     knots = []
     for place in range(probabilities.shape[1]):
         bend = IsotonicRegression(y_min=0, y_max=1).fit(probabilities[:, place], outcome == place)

@@ -77,6 +77,7 @@ def _describe(model: FittedModel) -> dict:
         "classes": list(model.classes),
         "notes": list(model.notes),
         "preparations": len(model.preparations),
+        "recalibration": model.recalibration,
         "members": [
             {
                 "name": member.name,
@@ -117,4 +118,5 @@ def _read_model(values: dict, arrays: dict[str, np.ndarray], folder: Path) -> Fi
         members=tuple(members),
         reference=Reference(**parts["reference"]) if "reference" in parts else None,
         notes=tuple(values["notes"]),
+        recalibration=values.get("recalibration"),
     )

@@ -10,22 +10,27 @@ from typing import Any
 import numpy as np
 
 from medcore.config import RunConfig
-from medcore.models.recalibration import fit_recalibration
+from medcore.errors import FitError
+from medcore.models.recalibration import (
+    ISOTONIC_ROWS,
+    fit_recalibration,
+    too_few_for_isotonic,
+)
 from medcore.predict import (
     FittedModel,
     Member,
     Reference,
+    predict_both,
     predict_member,
-    predict_rows,
     recalibrate,
 )
 from medcore.prepare import Preparation, describe_left, prepare_rows
 from medcore.recipes.folds import Work, fit_folds, learn_preparation, title_fit
-from medcore.recipes.plan import BASELINES, make_plan
+from medcore.recipes.plan import BASELINES, Plan, make_plan
 from medcore.recipes.units import unit_ratio
 from medcore.recipes.weights import choose_weights
 from medcore.records import Dataset, Parts, Seen, Watch
-from medcore.strategies import BALANCE_TITLES, treats
+from medcore.strategies import BALANCE_TITLES, RECALIBRATION_TITLES, treats
 from medcore.train.balance import balance_notes
 
 
@@ -72,6 +77,7 @@ def fit_model(
     `FitError`.
     """
     plan = make_plan(dataset, parts, config, classes, baselines)
+    _check_isotonic(plan, parts, config)
     work = Work(plan, watch, name, dataset, parts, config, classes, folder, resume_only)
     fit_folds(work)
     work.stopped = work.stopped or resume_only
@@ -102,7 +108,7 @@ def _assemble(work: Work) -> Fitted | None:
     mended = {
         name: _mend(work, name, folds, plain[name], outcome)
         for name in plain
-        if treats(name, config.balance)
+        if treats(name, config.balance) and config.balance.recalibration != "none"
     }
     answers = {name: recalibrate(said, mended.get(name)) for name, said in plain.items()}
     held = np.concatenate([work.rows[place][0].judge.row_id for place in folds])
@@ -232,14 +238,39 @@ def _untreated(work: Work) -> list[str]:
 
 
 def _with_reference(work: Work, fitted: Fitted) -> Fitted:
-    """Give the model the patients that its intervals rest on, and say who was looked at."""
-    dataset, rows = work.dataset, work.parts.get("calibration")
+    """Give the model the patients that its intervals rest on, and let them put its risks right.
+
+    Says who was looked at.
+    """
+    rows, method = work.parts.get("calibration"), work.config.model.recalibration
     if rows is None or not len(rows):
-        rows = fitted.row_id
-        reference = Reference(fitted.outcome, fitted.held_out["model"])
+        rows, outcome, said = fitted.row_id, fitted.outcome, fitted.held_out["model"]
+        plain = fitted.held_out.get("uncalibrated", said)
     else:
-        outcome = prepare_rows(fitted.model.preparations[0], dataset, rows).outcome
-        reference = Reference(outcome, predict_rows(fitted.model, dataset, rows))
+        outcome = prepare_rows(fitted.model.preparations[0], work.dataset, rows).outcome
+        said, plain = predict_both(fitted.model, work.dataset, rows)
     work.note("intervals of a patient's prediction", rows)
-    model = replace(fitted.model, reference=reference)
-    return replace(fitted, model=model, seen=tuple(work.seen))
+    model = replace(fitted.model, reference=Reference(outcome, plain))
+    fitted = replace(fitted, model=model, seen=tuple(work.seen))
+    if method == "none":
+        return fitted
+    work.note("recalibration of the model", rows)
+    told = fit_recalibration(said, outcome, method, np.ones(len(model.classes)))
+    note = (
+        f"The model's risks were put right ({RECALIBRATION_TITLES[method]}) on {len(outcome):,} "
+        "patients outside the fit."
+    )
+    model = replace(model, recalibration=told, notes=(*model.notes, note))
+    held = {"uncalibrated": fitted.held_out["model"]} | fitted.held_out
+    held["model"] = recalibrate(held["model"], told)
+    return replace(fitted, model=model, held_out=held, seen=tuple(work.seen))
+
+
+def _check_isotonic(plan: Plan, parts: Parts, config: RunConfig) -> None:
+    """Raise `FitError` before anything is fitted where isotonic would have too few patients."""
+    methods = [config.model.recalibration]
+    if config.balance.strategy != "none":
+        methods.append(config.balance.recalibration)
+    held = len(parts.get("calibration", ())) or sum(len(fold.judge) for fold in plan.folds)
+    if "isotonic" in methods and held < ISOTONIC_ROWS:
+        raise FitError(too_few_for_isotonic(held))

@@ -71,6 +71,8 @@ def build_graph(model: FittedModel, values: Mapping[int, np.ndarray]) -> Any:
             said = add_recalibration(graph, member.recalibration, said)
         parts.append(graph.add("Mul", said, graph.constant(np.float64(member.weight))))
     result = graph.add("Sum", *parts)
+    if model.recalibration is not None:
+        result = add_recalibration(graph, model.recalibration, result)
     facts = {"task": model.task, "use": "Research use only. Not a medical device."}
     inputs = {input_name(place): found.shape[1] for place, found in values.items()}
     if model.task == "regression":
@@ -186,4 +188,4 @@ def _predict(model: FittedModel, rows: Mapping[int, Prepared]) -> np.ndarray:
         * recalibrate(predict_member(member.fitted, rows[member.preparation]), member.recalibration)
         for member in model.members
     ]
-    return np.sum(parts, axis=0)
+    return recalibrate(np.sum(parts, axis=0), model.recalibration)

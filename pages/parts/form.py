@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 from pydantic.fields import FieldInfo
 
 from medcore.config import ENCODER_NAMES, RunConfig, Section
+from medcore.evaluate.threshold import NEEDS
 from medcore.evaluate.words import MODELS
-from medcore.strategies import BALANCE_TITLES, MISSING_TITLES
+from medcore.strategies import BALANCE_TITLES, MISSING_TITLES, RECALIBRATION_TITLES
 
 WORDS = {
     "holdout": "One test group (hold-out)",
@@ -20,14 +21,18 @@ WORDS = {
     "site": "Each site is the test in turn",
     "adamw": "AdamW",
     "sgd": "SGD with momentum",
-    "youden": "Youden (recall and specificity alike)",
-    "f1": "largest F1",
     "cpu": "CPU",
     "cuda": "CUDA graphics processor",
     "mps": "Apple graphics processor",
-    **MISSING_TITLES,
-    **BALANCE_TITLES,
     **{name: title for name, title in MODELS.items() if name != "model"},
+}
+# The same word may name different choices.
+FIELD_WORDS: dict[str, Mapping[str, str]] = {
+    "missing.strategy": MISSING_TITLES,
+    "balance.strategy": BALANCE_TITLES,
+    "balance.recalibration": RECALIBRATION_TITLES,
+    "model.recalibration": RECALIBRATION_TITLES,
+    "evaluate.threshold": NEEDS,
 }
 GROUPS = {
     "split": "Dividing patients",
@@ -116,9 +121,19 @@ def show_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
         options = list(get_args(field.annotation))
         return st.selectbox(
             label, options, index=options.index(value), help=text, key=place,
-            format_func=lambda option: WORDS.get(option, option.replace("_", " ")),
+            format_func=lambda option: write_option(name, option),
         )  # fmt: skip
     return _show_number(label, field, value, text, place)
+
+
+def write_option(name: str, option: str) -> str:
+    """Return a choice of a setting in words.
+
+    >>> write_option("balance.recalibration", "none"), write_option("model.embedding", "none")
+    ('Taken as they are', 'none')
+    """
+    words = FIELD_WORDS.get(name, WORDS)
+    return words.get(option, option.replace("_", " "))
 
 
 def _show_number(label: str, field: FieldInfo, value: Any, text: str | None, place: str) -> Any:

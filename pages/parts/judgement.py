@@ -17,6 +17,7 @@ from medcore.evaluate import (
     write_difference,
     write_headline,
     write_metric,
+    write_need,
 )
 from medcore.records import Evaluation, Metric, PartEvaluation, Run
 from medcore.store import read_columns, read_json
@@ -60,7 +61,7 @@ def show_answer(run: Run, evaluation: Evaluation) -> None:
     )
     st.caption(
         f"Judged on {part.n:,} test patients{events}; the model never saw them. In brackets: 95 % "
-        "intervals. " + _write_threshold(part)
+        "intervals. " + _write_threshold(run, part)
     )
 
 
@@ -81,12 +82,12 @@ def _show_metric(name: str, metric: Metric, unit: str) -> None:
     )
 
 
-def _write_threshold(part: PartEvaluation) -> str:
+def _write_threshold(run: Run, part: PartEvaluation) -> str:
     if part.threshold is None:
         return ""
     return (
-        f"An alarm is a risk of at least {part.threshold:.2f}; this threshold was chosen on "
-        "validation patients."
+        f"An alarm is a risk of at least {part.threshold:.2f}; this threshold is "
+        f"{write_need(run.config.evaluate)}."
     )
 
 

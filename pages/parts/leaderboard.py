@@ -19,7 +19,7 @@ from medcore.evaluate import (
 from medcore.evaluate.words import LARGER_IS_WORSE
 from medcore.records import Metric, Run
 from medcore.store import read_predictions
-from pages.parts.form import WORDS, read_field, walk_fields
+from pages.parts.form import read_field, walk_fields, write_option
 from pages.parts.frame import write_time
 
 MOST = 1000
@@ -127,7 +127,7 @@ def show_settings(first: Run, second: Run) -> None:
     for name, field in walk_fields():
         ours, theirs = read_field(first.config, name), read_field(second.config, name)
         if ours != theirs:
-            words = [WORDS.get(value, str(value)) for value in (ours, theirs)]
+            words = [write_option(name, str(value)) for value in (ours, theirs)]
             rows.append({"Setting": field.title, first.name: words[0], f"{second.name} ": words[1]})
     if rows:
         st.dataframe(pd.DataFrame(rows), hide_index=True)

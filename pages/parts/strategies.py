@@ -9,8 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from medcore.evaluate import explain_metric, label_metric, write_metric
+from medcore.figures import draw_recalibration
 from medcore.records import Evaluation, Metric, Run
-from medcore.strategies import BALANCE_TITLES
+from medcore.strategies import BALANCE_TITLES, RECALIBRATION_TITLES
+from pages.parts.charts import show_chart
 
 NAN = float("nan")
 
@@ -35,8 +37,9 @@ def show_strategies(run: Run, evaluation: Evaluation) -> None:
 
 
 def _show_recalibration(run: Run, found: Mapping[str, Any]) -> None:
-    title = BALANCE_TITLES[run.config.balance.strategy].lower()
-    st.subheader("What balancing did to the risks", anchor=False)
+    balanced = run.config.balance.strategy != "none"
+    what = "balancing" if balanced else "recalibration"
+    st.subheader(f"What {what} did to the risks", anchor=False)
     before, after = found["before"], found["after"]
     words = ""
     if "prevalence" in found:
@@ -44,11 +47,18 @@ def _show_recalibration(run: Run, found: Mapping[str, Any]) -> None:
             f" {found['prevalence']:.1%} of test patients have the outcome; the mean predicted "
             f"risk was {before['mean_risk']['value']:.1%} and is {after['mean_risk']['value']:.1%}."
         )
-    st.markdown(
-        f"Training with {title} changes how large risks are; they were put right on patients "
-        f"outside the fit.{words} Re-sampling or weighting does not usually find more patients "
-        "(van den Goorbergh et al. 2022): compare with a model trained without."
-    )
+    if balanced:
+        title = BALANCE_TITLES[run.config.balance.strategy].lower()
+        words = (
+            f"Training with {title} changes how large risks are; they were put right on patients "
+            f"outside the fit.{words} Re-sampling or weighting does not usually find more patients "
+            "(van den Goorbergh et al. 2022): compare with a model trained without."
+        )
+    else:
+        title = RECALIBRATION_TITLES[run.config.model.recalibration]
+        words = f"{title}, learned on patients outside the fit and never on test patients.{words}"
+    st.markdown(words)
+    show_chart(*draw_recalibration(**found["curve"]), "recalibration")
     rows = [
         {
             "Figure": label_metric(name),

@@ -1,4 +1,4 @@
-"""The threshold control: where a risk becomes an alarm, and what that means for patients."""
+"""The threshold control: what the clinic needs, where alarms begin then, and what that means."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from medcore.evaluate import operating_point
+from medcore.config import EvaluateConfig, RunConfig
+from medcore.evaluate import operating_point, write_need
+from medcore.evaluate.judge import judge_rows
+from medcore.evaluate.judged import Judged
+from medcore.evaluate.threshold import NEEDS
 from medcore.records import Evaluation, Run
 from medcore.store import read_predictions
 
@@ -18,53 +22,112 @@ SHARES = {
     "ppv": ("PPV (precision)", "Of 100 alarms, how many are right."),
     "npv": ("NPV", "Of 100 patients without an alarm, how many are truly without the outcome."),
 }
+# Rule → the setting it needs, its label, lowest, highest and usual value.
+NUMBERS = {
+    "sensitivity": ("target", "Sensitivity of at least", 0.01, 0.99, 0.9),
+    "specificity": ("target", "Specificity of at least", 0.01, 0.99, 0.9),
+    "cost": ("cost_ratio", "A missed patient is as bad as … false alarms", 0.1, 1000.0, 5.0),
+    "alarms": ("alarms", "Alarms per 100 patients, at most", 1.0, 99.0, 20.0),
+}
 
 
-@st.cache_data(scope="session", max_entries=8, show_spinner=False)
-def _load_risks(folder: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each test patient has the outcome, and the predicted risk."""
-    predictions = read_predictions(Path(folder))
-    frame = predictions.frame
-    rows = frame[frame["model"].eq("model") & frame["part"].eq("test")]
-    event = rows["outcome"].eq(predictions.positive).to_numpy(bool)
-    return event, rows[f"p_{predictions.positive}"].to_numpy(np.float64)
+@st.cache_data(scope="session", max_entries=32, show_spinner=False)
+def _judge(folder: str, config: str) -> Judged:
+    """Return the test rows, with the thresholds that validation patients decide."""
+    return judge_rows(
+        read_predictions(Path(folder)), "model", RunConfig.model_validate_json(config)
+    )
+
+
+def _place(run: Run, evaluate: EvaluateConfig) -> tuple[Judged, float]:
+    """Return the rows judged by a rule, and the threshold (with folds, their median)."""
+    config = run.config.model_copy(update={"evaluate": evaluate})
+    rows = _judge(str(run.folder), config.model_dump_json())
+    return rows, float(np.median(list(rows.thresholds.values())))
 
 
 @st.fragment
 def show_threshold(run: Run, evaluation: Evaluation) -> None:
-    """Show the slider and, at once, what its place means for the test patients."""
+    """Show what the clinic needs, the slider and, at once, what its place means for patients."""
     if evaluation.task != "binary":
         return
     st.subheader("Where should an alarm begin?", anchor=False)
-    chosen = evaluation.parts["test"].threshold or 0.5
-    place = f"threshold_{run.id}"
+    evaluate = _choose_need(run)
+    rows, chosen = _place(run, evaluate)
+    place = f"threshold_{run.id}_{evaluate.model_dump_json()}"
 
     def reset() -> None:
-        st.session_state[place] = round(chosen, 3)
+        st.session_state[place] = _round(chosen)
 
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     with left:
         threshold = st.slider(
-            "Alarm from a risk of", 0.0, 1.0, round(chosen, 3), 0.001, format="%.3f", key=place,
+            "Alarm from a risk of", 0.0, 1.0, _round(chosen), 0.001, format="%.3f", key=place,
             help="Nothing is trained again. Choosing it on these test patients makes the figures "
-            "below look better than they will be; the default was chosen on validation patients.",
+            "below look better than they will be; a need above is met on validation patients.",
         )  # fmt: skip
     right.button(f"Back to {chosen:.3f}", on_click=reset, key=f"reset_{run.id}", width="stretch")
-    event, risk = _load_risks(str(run.folder))
     # The slider's step would move a patient who lies on the border.
-    point = operating_point(event, risk, chosen if threshold == round(chosen, 3) else threshold)
+    kept = threshold == _round(chosen)
+    alarm = rows.alarm if kept else rows.risk >= threshold
+    if kept:
+        st.caption(f"This threshold is {write_need(evaluate)}; {_say_folds(rows)}")
+    _show_point(rows, alarm)
+    table = pd.DataFrame(evaluation.curves["model"]["thresholds"])
+    with st.expander("Every threshold in a table"):
+        st.dataframe(table, hide_index=True, height=260)
+
+
+def _round(threshold: float) -> float:
+    return round(min(1.0, max(0.0, threshold)), 3)
+
+
+def _choose_need(run: Run) -> EvaluateConfig:
+    """Return how the threshold is to be chosen: as in training, or by another need."""
+    usual = run.config.evaluate
+    left, right = st.columns([5, 2], vertical_alignment="bottom")
+    rules = [rule for rule in NEEDS if rule != "fixed"]
+    need = left.selectbox(
+        "What does the clinic need?", ["", *rules], key=f"need_{run.id}",
+        format_func=lambda rule: NEEDS[rule] if rule else f"As trained: {NEEDS[usual.threshold]}",
+        help="The threshold is looked for among validation patients and then tried, unchanged, on "
+        "test patients. Predict and the report keep the one chosen in training: to change that, "
+        "set “Threshold chosen by” on Train.",
+    )  # fmt: skip
+    if not need:
+        return usual
+    if need not in NUMBERS:
+        return usual.model_copy(update={"threshold": need})
+    name, label, low, high, value = NUMBERS[need]
+    number = right.number_input(
+        label, low, high, value, step=0.01 if name == "target" else 1.0, key=f"{need}_{run.id}"
+    )
+    return usual.model_copy(update={"threshold": need, name: number})
+
+
+def _say_folds(rows: Judged) -> str:
+    values = list(rows.thresholds.values())
+    if len(values) == 1:
+        return "test patients had no say in it."
+    return (
+        f"each of the {len(values)} folds has its own ({min(values):.3f} to {max(values):.3f}), "
+        "and test patients had no say in it."
+    )
+
+
+def _show_point(rows: Judged, alarm: np.ndarray) -> None:
+    event = rows.event
+    point = operating_point(event, alarm, rows.cluster)
     for column, (name, (label, text)) in zip(st.columns(4), SHARES.items(), strict=True):
         value, low, high = point[name]
-        known = np.isfinite(value)
+        interval = f"({low:.2f}–{high:.2f})" if np.isfinite(low) else None
         column.metric(
-            label, f"{value:.2f}" if known else "–", f"({low:.2f}–{high:.2f})" if known else None,
+            label, f"{value:.2f}" if np.isfinite(value) else "–", interval,
             delta_color="off", delta_arrow="off", help=text, border=True,
         )  # fmt: skip
     alarms, patients = point["tp"] + point["fp"], len(event)
     st.markdown(
-        f"{alarms:,} of {patients:,} test patients alarm: {point['tp']:,} rightly, "
-        f"{point['fp']:,} wrongly; {point['fn']:,} with the outcome are missed."
+        f"{alarms:,} of {patients:,} test patients alarm ({100 * alarms / patients:.0f} of 100): "
+        f"{point['tp']:,} rightly, {point['fp']:,} wrongly; {point['fn']:,} with the outcome are "
+        "missed."
     )
-    table = pd.DataFrame(evaluation.curves["model"]["thresholds"])
-    with st.expander("Every threshold in a table"):
-        st.dataframe(table, hide_index=True, height=260)
