@@ -58,6 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.csv")
     predict.set_defaults(command=_predict)
 
+    validate = commands.add_parser("validate", help="judge a run on patients from elsewhere")
+    validate.add_argument("run", type=Path, metavar="RUN_DIR")
+    validate.add_argument("data", metavar="NEW_DATA", help="with the outcome's column")
+    validate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    validate.add_argument("--convert", action="append", default=[], metavar="COLUMN=ANSWER",
+                          help="a conversion that was asked about, or keep")  # fmt: skip
+    validate.set_defaults(command=_validate)
+
     work = commands.add_parser("work", help="carry out one queued job (what a worker runs)")
     work.add_argument("job", metavar="JOB_ID")
     work.set_defaults(command=_work)
@@ -158,6 +166,22 @@ def _predict(options: argparse.Namespace) -> None:
     match = predict_file(open_run(options.run), options.data, options.output)
     for sentence in match.sentences:
         print(sentence, file=sys.stderr)
+    print(options.output)
+
+
+def _validate(options: argparse.Namespace) -> None:
+    from medcore.data import open_dataset
+    from medcore.evaluate import write_headline
+    from medcore.store.folder import VALIDATION, read_columns, read_json
+    from medcore.validation.work import validate_run
+
+    answers = dict(_pair(text, "--convert") for text in options.convert)
+    new = open_dataset(options.data)
+    evaluation = validate_run(options.run, new, answers, options.output)
+    for sentence in read_json(options.output, VALIDATION)["sentences"]:
+        print(sentence, file=sys.stderr)
+    outcome = next(c for c in read_columns(options.output) if c.role == "outcome")
+    print(write_headline(evaluation, outcome.name, outcome.unit or ""), file=sys.stderr)
     print(options.output)
 
 

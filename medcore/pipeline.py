@@ -84,7 +84,7 @@ def run(
         return None
 
     _tell(watch, "judge", "Predicting the test patients", FITTING[1])
-    frames = [_predict(fitted, ready, parts, fold) for fitted, parts, fold in fits]
+    frames = [predict_parts(fitted, ready, parts, fold) for fitted, parts, fold in fits]
     frame = pd.concat([f for f in frames if f is not None], ignore_index=True)
     task = fits[-1][0].model.task
     predictions = Predictions(task, tuple(classes), positive, frame)
@@ -92,10 +92,12 @@ def run(
     evaluation = evaluate_predictions(predictions, config)
     groups = judge_groupings(predictions, config, usual_groups(ready))
     evaluation = replace(evaluation, curves={**evaluation.curves, "subgroups": groups})
-    warnings = (*evaluation.warnings, *split.notes, *fits[-1][0].model.notes, *_severe(findings))
-    evaluation = replace(evaluation, warnings=tuple(dict.fromkeys(warnings)))
     told = [(parts, fitted.seen) for fitted, parts, _ in fits]
     checks = certify(ready, split, told, predictions, findings)
+    leaks = [check.sentence for check in checks if check.passed is False]
+    warnings = (*evaluation.warnings, *leaks, *split.notes, *fits[-1][0].model.notes)
+    warnings = dict.fromkeys((*warnings, *_severe(findings)))
+    evaluation = replace(evaluation, warnings=tuple(warnings))
     write_json(folder, CERTIFICATE, certificate_json(checks))
     save_model(folder, fits[-1][0].model)
     write_predictions(folder, predictions)
@@ -164,7 +166,7 @@ def _part_of(watch: Watch, start: float, share: float) -> Watch:
     return Watch(emit, watch.stopping)
 
 
-def _predict(fitted: Fitted, dataset: Dataset, parts: Parts, fold: int) -> pd.DataFrame | None:
+def predict_parts(fitted: Fitted, dataset: Dataset, parts: Parts, fold: int) -> pd.DataFrame | None:
     """Return the rows of `predictions.parquet` for one fit; None for a final model after folds."""
     if "test" not in parts:
         return None
@@ -176,31 +178,32 @@ def _predict(fitted: Fitted, dataset: Dataset, parts: Parts, fold: int) -> pd.Da
         models["uncalibrated"] = without_recalibration(fitted.model)
     models |= {name: fitted.baselines[name] for name in BASELINES if name in fitted.baselines}
     for name, model in models.items():
-        held = _values(fitted.model.classes, fitted.held_out[name])
+        held = value_columns(fitted.model.classes, fitted.held_out[name])
         held |= {"row_id": fitted.row_id, "fold": held_fold, "model": name}
         frames.append(pd.DataFrame(held))
         later = [part for part in ("calibration", "test") if part in parts]
         rows = np.concatenate([parts[part] for part in later])
         said = predict_dataset(model, dataset, rows)
-        new = _values(model.classes, said.value, said.low, said.high)
+        new = value_columns(model.classes, said.value, said.low, said.high)
         frames.append(pd.DataFrame({**new, "row_id": rows, "fold": fold, "model": name}))
     for draw, model in split_draws(fitted.model).items():
         rows = parts["test"]
-        new = _values(model.classes, predict_rows(model, dataset, rows))
+        new = value_columns(model.classes, predict_rows(model, dataset, rows))
         frames.append(
             pd.DataFrame({**new, "row_id": rows, "fold": fold, "model": f"{DRAW}{draw + 1}"})
         )
     frame = pd.concat(frames, ignore_index=True)
     frame["part"] = frame["row_id"].map(part_of)
-    return _describe(frame, dataset)
+    return describe_rows(frame, dataset)
 
 
-def _values(
+def value_columns(
     classes: tuple[str, ...],
     value: np.ndarray,
     low: np.ndarray | None = None,
     high: np.ndarray | None = None,
 ) -> dict[str, object]:
+    """Return predictions as the columns of `predictions.parquet`: p_CLASS, or predicted."""
     if classes:
         return {f"p_{name}": value[:, place] for place, name in enumerate(classes)}
     unknown = np.full(len(value), np.nan)
@@ -211,7 +214,7 @@ def _values(
     }
 
 
-def _describe(frame: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+def describe_rows(frame: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """Add who each row is and what happened to them, in the contract's order of columns."""
     source = dataset.frame.loc[frame["row_id"]]
     known: Mapping[str, pd.Series] = {

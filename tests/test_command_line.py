@@ -90,6 +90,23 @@ def test_predict_keeps_rows_and_columns_and_adds_its_own(home, heart_failure_run
     assert "serum_creatinine" in done.stderr
 
 
+def test_validate_judges_elsewhere_and_asks_about_units(home, heart_failure_run, tmp_path):
+    sample = pd.read_csv(ROOT / "medcore" / "data" / "samples" / "heart_failure.csv")
+    new, target = tmp_path / "new.csv", tmp_path / "out"
+    sample.assign(serum_creatinine=sample["serum_creatinine"] * 88.42).to_csv(new, index=False)
+    command = ("validate", heart_failure_run[0], new, "-o", target)
+    refused = medcore(*command, home=home, expect=2)
+    assert "--convert 'serum_creatinine=µmol/L to mg/dL'" in refused.stderr
+    assert not target.exists()
+    done = medcore(
+        *command, "--convert", "serum_creatinine=µmol/L to mg/dL", home=tmp_path / "elsewhere"
+    )
+    assert done.stdout.strip() == str(target)
+    assert "this model finds" in done.stderr
+    assert json.loads((target / "evaluation.json").read_text())["parts"]["test"]["n"] == 299
+    assert json.loads((target / "validation.json").read_text())["drift"]
+
+
 def test_out_gets_a_copy_that_predicts_by_itself(home, heart_failure_run, tmp_path):
     copy = tmp_path / "copy"
     done = medcore(
@@ -114,6 +131,7 @@ def test_out_gets_a_copy_that_predicts_by_itself(home, heart_failure_run, tmp_pa
         (["run", "sample:wdbc", "--outcome", "diagnosis", "--role", "x=outcome"], "x"),
         (["run", "sample:wdbc", "--outcome", "diagnosis", "--config", "none.json"], "none.json"),
         (["predict", ".", "x.csv", "-o", "y.csv"], "no model"),
+        (["validate", ".", "x.csv", "-o", "y"], "x.csv"),
         (["work", "no-such-job"], "no-such-job"),
         (["fly"], "fly"),
     ],

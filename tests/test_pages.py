@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from medcore.config import RunConfig
 from medcore.data import load_sample, make_dataset
+from medcore.jobs import list_jobs, tending
 from medcore.jobs.handlers import HANDLERS
 from medcore.laboratory import Choice
 from medcore.records import Watch
@@ -114,7 +115,7 @@ def test_an_empty_page_says_what_is_missing(page):
 def test_a_page_with_a_finished_run_opens(open_case, page, case):
     app = open_case(page, case)
     assert app.title
-    if page in ("results", "predict"):
+    if page in ("results", "predict", "validate"):
         assert "Research use. Not a medical device." in words(app)
 
 
@@ -257,6 +258,74 @@ def test_a_laboratory_of_a_number_and_one_of_many_classes_open(open_case):
 def test_a_laboratory_that_did_not_finish_says_so(open_case, changes, said):
     choice = Choice(("median",), ("none",), "logistic", 2)
     assert said in words(compare_strategies(open_case, "binary", choice, **changes))
+
+
+def bring_newcomers(app: AppTest, case: str, change) -> AppTest:
+    """Keep a changed copy of a case's table, and choose it on Validate."""
+    workspace = open_workspace(open_home(), in_address(app, "workspace"))
+    frame = CASES[case][0]().frame.copy()
+    save_dataset(workspace, make_dataset(change(frame), "Elsewhere", "new.csv", "9" * 64))
+    app.run()
+    box = next(box for box in app.selectbox if box.label == "New patients")
+    box.select(next(name for name in box.options if name == "Elsewhere")).run()
+    check(app)
+    return app
+
+
+def finish_job(app: AppTest, kind: str) -> AppTest:
+    """Do the work of the newest waiting job of a kind, as a worker would."""
+    workspace = open_workspace(open_home(), in_address(app, "workspace"))
+    job = list_jobs(workspace, kind=kind)[0]
+    result = HANDLERS[kind](workspace, job, Watch())
+    assert change_job(workspace.home, job.id, ("running",), state="finished", result=result)
+    app.run()
+    check(app)
+    return app
+
+
+@pytest.fixture
+def no_workers(monkeypatch):
+    monkeypatch.setattr(tending, "start_worker", lambda home, job: None)
+
+
+def test_a_unit_is_asked_about_and_the_model_then_judged_elsewhere(open_case, no_workers):
+    app = open_case("validate", "binary")
+    bring_newcomers(
+        app, "binary", lambda t: t.assign(serum_creatinine=t["serum_creatinine"] * 88.42)
+    )
+    assert "in µmol/L instead of mg/dL" in words(app)
+    assert app.button(key="validate").disabled
+    answer = next(box for box in app.radio if "serum_creatinine" in box.key)
+    assert answer.value is None
+    answer.set_value(answer.options[0].removeprefix("Convert: ")).run()
+    assert "converted as agreed" in words(app)
+    app.button(key="validate").click().run()
+    check(app)
+    finish_job(app, "validate")
+    read = words(app)
+    assert "On Elsewhere" in read
+    assert "this model finds" in read
+    assert "An updated model, reported apart" in read
+    changes = next(f.value for f in app.dataframe if "In development" in f.value)
+    assert {"Recall (sensitivity)", "AUROC"} <= set(changes["Figure"])
+    again = open_case("validate", "binary")
+    assert "On Elsewhere" in words(again)
+
+
+@pytest.mark.parametrize("case", ["regression", "multiclass", "folds"])
+def test_models_of_every_task_are_judged_elsewhere(open_case, no_workers, case):
+    app = bring_newcomers(open_case("validate", case), case, lambda t: t.iloc[::2])
+    app.button(key="validate").click().run()
+    finish_job(app, "validate")
+    assert "On Elsewhere" in words(app)
+    assert ("reported apart" in words(app)) == (case != "multiclass")
+
+
+def test_newcomers_without_an_outcome_are_refused_in_a_sentence(open_case):
+    app = open_case("validate", "binary")
+    bring_newcomers(app, "binary", lambda t: t.drop(columns="death"))
+    assert "no column 'death'" in app.error[0].value
+    assert not [b for b in app.button if b.key == "validate"]
 
 
 def test_results_show_the_leakage_certificate_with_its_evidence(open_case):

@@ -28,6 +28,7 @@ from medcore.store import (
     set_run_summary,
 )
 from medcore.store.files import remove_folder
+from medcore.store.folder import VALIDATIONS
 
 Handler = Callable[[Workspace, Job, Watch], dict[str, Any] | None]
 
@@ -99,6 +100,20 @@ def predict_file(workspace: Workspace, job: Job, _: Watch) -> dict[str, Any]:
     }
 
 
+def validate(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
+    """Judge a run on another data set; the result is kept in the run's folder."""
+    from medcore.validation.work import validate_run
+
+    if job.run is None:
+        raise JobError("This job names no run.")
+    run = get_run(workspace, job.run)
+    new = load_dataset(workspace, job.payload["dataset"])
+    target = run.folder / VALIDATIONS / job.id
+    told = {"dataset": job.payload["dataset"]}
+    evaluation = validate_run(run.folder, new, job.payload["answers"], target, watch, told)
+    return None if evaluation is None else {"validation": job.id}
+
+
 def laboratory(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
     """Compare strategies; what was fitted is kept until the end, for a restart."""
     from medcore.laboratory import read_choice
@@ -132,6 +147,7 @@ HANDLERS: Mapping[str, Handler] = {
     "run": train,
     "judge": judge,
     "predict": predict_file,
+    "validate": validate,
     "laboratory": laboratory,
 }
 LANES: Mapping[str, Lane] = {
@@ -139,5 +155,6 @@ LANES: Mapping[str, Lane] = {
     "run": "long",
     "judge": "long",
     "predict": "short",
+    "validate": "short",
     "laboratory": "long",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,14 @@ def start_laboratory(
         "choice": choice.values(),
     }
     return submit(workspace, "laboratory", payload)
+
+
+def start_validation(
+    workspace: Workspace, run_id: str, dataset_id: str, answers: Mapping[str, str]
+) -> Job:
+    """Judge a run on another data set; `answers` say what to do about other units, by column."""
+    payload = {"dataset": get_dataset_row(workspace, dataset_id).id, "answers": dict(answers)}
+    return submit(workspace, "validate", payload, run=get_run(workspace, run_id).id)
 
 
 def start_import(workspace: Workspace, path: Path, name: str) -> Job:

@@ -16,6 +16,7 @@ from medcore.store.datasets import (
 )
 from medcore.store.folder import (
     append_event,
+    list_validations,
     read_columns,
     read_config,
     read_events,
@@ -101,6 +102,7 @@ __all__ = [
     "list_datasets",
     "list_jobs",
     "list_runs",
+    "list_validations",
     "load_dataset",
     "load_settings",
     "local_workspace",

@@ -21,6 +21,7 @@ PREDICTIONS, EVALUATION, EVENTS = "predictions.parquet", "evaluation.json", "eve
 FINDINGS, CERTIFICATE, CHECKPOINTS = "findings.json", "certificate.json", "checkpoints"
 COHORT, ENVIRONMENT = "cohort.json", "environment.json"
 AUTHOR, REPORT = "author.json", "report"
+VALIDATION, VALIDATIONS = "validation.json", "validations"
 
 
 def write_json(folder: Path, name: str, values: Any) -> None:
@@ -82,6 +83,14 @@ def read_predictions(folder: Path) -> Predictions:
         return Predictions(attrs["task"], tuple(attrs["classes"]), attrs["positive"], frame)
     except (OSError, ValueError, KeyError):
         raise StoreError(f"The predictions in {folder.name} cannot be read; run again.") from None
+
+
+def list_validations(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Return the external validations of a run by id, the newest first."""
+    found = {}
+    for path in (folder / VALIDATIONS).glob(f"*/{VALIDATION}"):
+        found[path.parent.name] = read_json(path.parent, VALIDATION)
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]["created"]))
 
 
 def append_event(folder: Path, event: Event) -> None:

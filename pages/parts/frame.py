@@ -16,6 +16,7 @@ UNDER_WAY = "jobs_under_way"
 WORK = {
     "import": "Reading a table",
     "predict": "Predicting a file",
+    "validate": "Validating elsewhere",
     "laboratory": "Laboratory",
 }
 RESEARCH = "Research use. Not a medical device."

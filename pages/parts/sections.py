@@ -20,6 +20,7 @@ SECTIONS = {
     ],
     "Judge": [
         ("results", "Results", ":material/monitoring:"),
+        ("validate", "Validate", ":material/travel_explore:"),
         ("compare", "Compare", ":material/compare_arrows:"),
     ],
     "Use": [("predict", "Predict", ":material/person_search:")],

@@ -1,0 +1,116 @@
+"""A new table made ready to judge a frozen model on: columns, outcome, units, and who is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from medcore.config import RunConfig
+from medcore.data import configure_rows
+from medcore.errors import DataError
+from medcore.records import Column, Dataset
+from medcore.validation.units import Question, find_conversion, suspect_unit, write_question
+
+
+@dataclass(frozen=True, eq=False)
+class Newcomers:
+    """New patients as the model's table had them.
+
+    `dataset` holds those with a known outcome; `sentences` say what was missing, set aside or
+    converted; `questions` are units that look different and were not answered yet.
+    """
+
+    dataset: Dataset
+    sentences: tuple[str, ...]
+    questions: tuple[Question, ...]
+
+
+def read_newcomers(
+    new: Dataset,
+    columns: tuple[Column, ...],
+    classes: tuple[str, ...],
+    config: RunConfig,
+    cohort: Mapping[str, Any] | None,
+    answers: Mapping[str, str],
+) -> Newcomers:
+    """Match a new table with a run's columns.
+
+    `classes`: the outcome's, none for a number. `cohort`: the run's `cohort.json`, if it has one.
+    `answers`: by column, the conversion agreed to, or "keep". Raises `DataError` for a table
+    without the outcome, without any input, or with outcomes that the model does not know.
+    """
+    outcome = next(column for column in columns if column.role == "outcome")
+    if outcome.name not in new.frame.columns:
+        raise DataError(
+            f"The new table has no column '{outcome.name}', the outcome that the model predicts. "
+            "Without what happened to the patients the model cannot be judged; Predict works "
+            "without it."
+        )
+    ready, match = configure_rows(new, columns, config)
+    there = tuple(column for column in columns if column.name in ready.frame.columns)
+    ready = replace(ready, columns=there)
+    ready, aside = _set_aside(ready, outcome.name)
+    if classes:
+        _check_classes(ready.frame[outcome.name], outcome.name, classes)
+    ready, converted = _convert(ready, answers)
+    questions = tuple(_ask(ready, cohort, answers)) if cohort else ()
+    return Newcomers(ready, (*match.sentences, *aside, *converted), questions)
+
+
+def _set_aside(dataset: Dataset, outcome: str) -> tuple[Dataset, tuple[str, ...]]:
+    known = dataset.frame[outcome].notna()
+    if not known.any():
+        raise DataError(f"The outcome '{outcome}' is missing in every row of the new table.")
+    count = int((~known).sum())
+    if not count:
+        return dataset, ()
+    words = f"{count:,} rows without '{outcome}' are set aside; outcomes are never guessed."
+    return replace(dataset, frame=dataset.frame[known]), (words,)
+
+
+def _check_classes(values: pd.Series, outcome: str, classes: tuple[str, ...]) -> None:
+    counts = values.astype("string").value_counts()
+    strange = [str(name) for name in counts.index if name not in classes]
+    if strange:
+        rows = int(counts[strange].sum())
+        raise DataError(
+            f"The outcome '{outcome}' holds '{', '.join(strange[:3])}' in {rows:,} rows of the new "
+            f"table, where the model knows {', '.join(classes[:8])}; write them alike."
+        )
+
+
+def _convert(dataset: Dataset, answers: Mapping[str, str]) -> tuple[Dataset, tuple[str, ...]]:
+    frame, words = dataset.frame.copy(deep=False), []
+    for name, answer in answers.items():
+        if name not in frame.columns:
+            raise DataError(f"The new table has no column '{name}' to convert.")
+        conversion = find_conversion(name, answer)
+        if conversion is not None:
+            frame[name] = conversion.apply(frame[name])
+            words.append(f"'{name}' was converted as agreed: {conversion.name}.")
+    return replace(dataset, frame=frame), tuple(words)
+
+
+def _ask(
+    dataset: Dataset, cohort: Mapping[str, Any], answers: Mapping[str, str]
+) -> Iterable[Question]:
+    part = development_part(cohort)
+    for column in cohort["columns"]:
+        name = column["name"]
+        wanted = column["kind"] == "number" and column["role"] in ("input", "outcome")
+        if not wanted or name in answers or name not in dataset.frame.columns:
+            continue
+        values, told = dataset.frame[name], column["parts"][part]
+        if not pd.api.types.is_numeric_dtype(values):
+            continue
+        conversion = suspect_unit(name, told, values.astype("float64"))
+        if conversion is not None:
+            yield write_question(name, conversion, told, values)
+
+
+def development_part(cohort: Mapping[str, Any]) -> str:
+    """Return which part of `cohort.json` holds the development patients."""
+    return "development" if "development" in cohort["parts"] else "all"

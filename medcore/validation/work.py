@@ -1,0 +1,184 @@
+"""A frozen run judged on patients from elsewhere: what it said of them, and what became of them.
+
+Nothing is learned here: the model, its preparation and its threshold are those of the run. The
+updated model, which learns one number, is judged apart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medcore.apply import Deployed, open_run
+from medcore.cohort import usual_groups
+from medcore.config import RunConfig, change_config
+from medcore.data import dataset_json
+from medcore.errors import DataError
+from medcore.evaluate import evaluate_predictions, evaluation_json, judge_groupings, read_evaluation
+from medcore.pipeline import describe_rows, value_columns
+from medcore.predict import predict_dataset
+from medcore.records import Dataset, Evaluation, Event, Metric, Predictions, Watch
+from medcore.store.folder import (
+    COHORT,
+    DATASET,
+    EVALUATION,
+    VALIDATION,
+    read_json,
+    write_config,
+    write_json,
+    write_predictions,
+)
+from medcore.validation.compare import difference_of_metrics
+from medcore.validation.drift import compare_cohorts
+from medcore.validation.newcomers import Newcomers, read_newcomers
+from medcore.validation.units import KEEP
+from medcore.validation.updating import UPDATED, update_predictions
+
+
+def validate_run(
+    folder: Path,
+    new: Dataset,
+    answers: Mapping[str, str],
+    target: Path,
+    watch: Watch = Watch(),  # noqa: B008 - frozen and without state
+    told: Mapping[str, Any] | None = None,
+) -> Evaluation | None:
+    """Judge the run in `folder` on a new table; everything is written to `target`.
+
+    `answers`: by column, the conversion agreed to, or "keep"; `told`: what else to write down.
+    `target` is readable as a run's folder, but for the model. None when stopped. Raises
+    `DataError` when the table cannot be used, or a unit looks different and was not answered.
+    """
+
+    def tell(message: str, fraction: float) -> None:
+        watch.emit(Event(time.time(), "validate", message, fraction))
+
+    tell("Opening the model", 0.05)
+    deployed = open_run(folder)
+    newcomers = match_table(folder, deployed, new, answers)
+    if newcomers.questions:
+        first = newcomers.questions[0]
+        raise DataError(
+            f"{first.sentence} Say which: --convert '{first.column}={first.conversion}', or "
+            f"--convert '{first.column}={KEEP}'."
+        )
+    tell("Predicting the new patients", 0.3)
+    predictions = _predict(deployed, newcomers.dataset)
+    config = freeze_threshold(deployed)
+    if watch.stopping():
+        return None
+    tell("Judging the model", 0.5)
+    evaluation = evaluate_predictions(predictions, config)
+    groups = judge_groupings(predictions, config, usual_groups(newcomers.dataset))
+    evaluation = replace(evaluation, curves={**evaluation.curves, "subgroups": groups})
+    if watch.stopping():
+        return None
+    tell("Bringing the risks to the level of the new patients", 0.8)
+    found = dict(told or {}) | {
+        "name": new.name, "source": new.source, "sha256": new.sha256, "created": time.time(),
+        "rows": len(new.frame), "judged": len(newcomers.dataset.frame),
+        "answers": dict(answers), "sentences": list(newcomers.sentences),
+        "drift": _drift(folder, newcomers.dataset),
+        "changes": _changes(folder, evaluation),
+        "updated": _update(predictions, config),
+    }  # fmt: skip
+    write_config(target, _fit_columns(config, new))
+    write_json(target, DATASET, dataset_json(newcomers.dataset))
+    write_predictions(target, predictions)
+    write_json(target, EVALUATION, evaluation_json(evaluation))
+    write_json(target, VALIDATION, found)
+    tell("Finished", 1.0)
+    return evaluation
+
+
+def match_table(
+    folder: Path, deployed: Deployed, new: Dataset, answers: Mapping[str, str]
+) -> Newcomers:
+    """Return the new patients as the model's table had them, with what is to be asked."""
+    cohort = read_json(folder, COHORT) if (folder / COHORT).is_file() else None
+    classes = deployed.model.classes
+    return read_newcomers(new, deployed.columns, classes, deployed.config, cohort, answers)
+
+
+def freeze_threshold(deployed: Deployed) -> RunConfig:
+    """Return the run's settings with its threshold as a fixed one."""
+    if deployed.threshold is None:
+        return deployed.config
+    # A threshold that nobody or everybody reaches may lie a hair outside the settings' limits.
+    frozen = min(max(deployed.threshold, 1e-12), 1 - 1e-12)
+    changes = {"evaluate.threshold": "fixed", "evaluate.target": frozen}
+    return change_config(deployed.config, changes)
+
+
+def _fit_columns(config: RunConfig, new: Dataset) -> RunConfig:
+    """Return the settings less what they say of columns that the new table lacks."""
+    names = set(new.frame.columns)
+    kept = {
+        part: {name: value for name, value in getattr(config.data, part).items() if name in names}
+        for part in ("roles", "kinds", "units")
+    }
+    repairs = tuple(r for r in config.data.repairs if not r.column or r.column in names)
+    data = config.data.model_copy(update={**kept, "repairs": repairs})
+    return config.model_copy(update={"data": data})
+
+
+def _predict(deployed: Deployed, dataset: Dataset) -> Predictions:
+    said = predict_dataset(deployed.model, dataset)
+    classes = deployed.model.classes
+    values = value_columns(classes, said.value, said.low, said.high)
+    told = {"row_id": said.row_id, "part": "test", "fold": -1, "model": "model"}
+    frame = describe_rows(pd.DataFrame({**values, **told}), _with_words(dataset, classes))
+    return Predictions(deployed.model.task, classes, deployed.positive, frame)
+
+
+def _with_words(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
+    """Return the data set with its classes as words, as the predictions hold them."""
+    name = dataset.with_role("outcome")[0].name
+    frame = dataset.frame.copy(deep=False)
+    frame[name] = frame[name].astype("string" if classes else "float64")
+    return replace(dataset, frame=frame)
+
+
+def _drift(folder: Path, dataset: Dataset) -> list[dict[str, Any]] | None:
+    if not (folder / COHORT).is_file():
+        return None
+    return compare_cohorts(read_json(folder, COHORT), dataset)
+
+
+def _changes(folder: Path, evaluation: Evaluation) -> dict[str, Any]:
+    """Return here − development for each metric, the patients being others."""
+    before = read_evaluation(read_json(folder, EVALUATION)).parts["test"].metrics
+    return {
+        name: {
+            "development": asdict(before[name]),
+            "here": asdict(metric),
+            "difference": asdict(difference_of_metrics(metric, before[name])),
+        }
+        for name, metric in evaluation.parts["test"].metrics.items()
+        if name in before
+    }
+
+
+def _update(predictions: Predictions, config: RunConfig) -> dict[str, Any] | None:
+    found = update_predictions(predictions, config)
+    if found is None:
+        return None
+    both, move = found
+    evaluation = evaluate_predictions(both, config)
+    differences: Mapping[str, Metric] = evaluation.curves["differences"][UPDATED]
+    return {
+        "move": move,
+        "metrics": {
+            name: asdict(metric) for name, metric in evaluation.baselines[UPDATED].metrics.items()
+        },
+        # Kept as updated − as it was.
+        "differences": {
+            name: asdict(replace(metric, value=-metric.value, low=-metric.high, high=-metric.low))
+            for name, metric in differences.items()
+        },
+    }
