@@ -9,10 +9,11 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from medcore.config import PRESETS, RunConfig, change_config, load_config, preset_config
+from medcore.config import PRESETS, Kind, RunConfig, change_config, load_config, preset_config
 from medcore.errors import ConfigError, MedcoreError, StoreError
 
 
@@ -73,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a file, or sample:NAME")
+    parser.add_argument("data", metavar="DATA", help="a file, a folder of images, or sample:NAME")
     parser.add_argument("--outcome", metavar="COLUMN")
     parser.add_argument("--role", action="append", default=[], metavar="COLUMN=ROLE")
     parser.add_argument("--kind", action="append", default=[], metavar="COLUMN=KIND")
@@ -105,6 +106,8 @@ def _run(options: argparse.Namespace) -> int:
 
     config = _config(options)
     dataset = open_dataset(options.data)
+    inputs = assign_columns(dataset, config).with_role("input")
+    config = _config(options, [column.kind for column in inputs])
     configure_dataset(dataset, config)  # refuses what cannot be trained before anything is queued
     for column in assign_columns(dataset, config).columns:
         print(f"{column.name}: {column.kind}, {column.role}", file=sys.stderr)
@@ -191,12 +194,14 @@ def _work(options: argparse.Namespace) -> int:
     return work(options.job)
 
 
-def _config(options: argparse.Namespace) -> RunConfig:
+def _config(options: argparse.Namespace, kinds: Iterable[Kind] = ()) -> RunConfig:
+    """Return the settings that a command's options give, for inputs of these kinds."""
     config = RunConfig()
     if options.config:
         config = load_config(_read_json(options.config))
-    if getattr(options, "preset", None):
-        config = preset_config(options.preset, config)
+    preset = getattr(options, "preset", None)
+    if preset or not options.config:
+        config = preset_config(preset or "balanced", config, kinds)
     roles = dict(_pair(text, "--role") for text in options.role)
     if options.outcome:
         roles[options.outcome] = "outcome"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.checks.plausible import find_limits
-from medcore.config import Repair
+from medcore.config import ENCODER_NAMES, Repair
 from medcore.data.kinds import LOOK
 from medcore.data.repair import UNIT, parse_measured
 from medcore.records import Column, Dataset, Finding
@@ -34,13 +34,13 @@ def check_columns(dataset: Dataset) -> Iterator[Finding]:
             yield from _check_words(column, values)
         elif column.kind == "date":
             yield from _check_dates(column, values)
-        elif column.role == "input":
+        elif column.role == "input" and column.kind not in ENCODER_NAMES:
             yield Finding(
                 "unusable_kind",
                 "warning",
                 (column.name,),
                 f"{column.name} holds {column.kind}, which cannot be used yet",
-                "Only numbers, categories and dates enter a model today; the column is left out.",
+                "No model can look at this kind of column; it is left out.",
                 repair=Repair(action="ignore_column", column=column.name),
             )
         if column.role == "input":

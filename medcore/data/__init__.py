@@ -13,9 +13,10 @@ from medcore.data.configure import (
 )
 from medcore.data.isolation import read_table_isolated
 from medcore.data.kinds import outcome_candidates
+from medcore.data.media import new_media_folder
 from medcore.data.samples import SAMPLES, Sample, load_sample
+from medcore.data.sources import holds_media
 from medcore.data.table import MemoryEstimate, estimate_memory, make_dataset, read_cells, read_table
-from medcore.errors import DataError
 from medcore.records import Dataset
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "configure_rows",
     "dataset_json",
     "estimate_memory",
+    "holds_media",
     "infer_task",
     "load_sample",
     "make_dataset",
@@ -41,9 +43,15 @@ __all__ = [
 
 
 def open_dataset(source: str | Path, *, least_columns: int = 2) -> Dataset:
-    """Return the data set that a file path or `sample:NAME` stands for; see `read_table`."""
+    """Return the data set that a path or `sample:NAME` stands for.
+
+    A table is read here; images are decoded in a process of their own, into a folder that lasts as
+    long as this process. Raises `DataError`.
+    """
     if str(source).startswith("sample:"):
         return load_sample(str(source).removeprefix("sample:"))
-    if Path(source).is_dir():
-        raise DataError(f"'{source}' is a folder; give a table file.")
-    return read_table(source, least_columns=least_columns)
+    path = Path(source)
+    if not holds_media(path):
+        return read_table(path, least_columns=least_columns)
+    folder = new_media_folder().parent
+    return read_table_isolated(path, name=path.stem, folder=folder, least_columns=least_columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,40 +17,72 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from medcore.data.table import read_table
+from medcore.data.sources import read_source
 from medcore.errors import DataError, MedcoreError
 from medcore.records import Column, Dataset, LedgerEntry
 
-SECONDS = 300
+SECONDS, MEGABYTES_A_SECOND = 300, 1
 SPARE_BYTES = 2 * 2**30
+MEDIA = "media"
 
 
 def read_table_isolated(
-    path: Path, *, name: str, stopping: Callable[[], bool] = lambda: False
+    path: Path,
+    *,
+    name: str,
+    stopping: Callable[[], bool] = lambda: False,
+    folder: Path | None = None,
+    least_columns: int = 2,
 ) -> Dataset:
-    """Read a table file in a child process; raises `DataError` when it refuses or breaks."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    """Read a table, or images, in a child process; raises `DataError` when it refuses or breaks.
+
+    `folder`: where the data set's media go, to stay there as long as they are needed; by default
+    beside the file.
+    """
+    keep = Path(tempfile.mkdtemp(dir=folder or path.parent))
+    try:
         child = subprocess.Popen(
-            [sys.executable, "-m", "medcore.data.isolation", str(path), name, folder],
+            [
+                sys.executable, "-m", "medcore.data.isolation", str(path.absolute()), name,
+                str(keep.absolute()), str(least_columns),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd=Path(__file__).parents[2],
-        )
+        )  # fmt: skip
         _wait(child, path, stopping)
-        return _collect(Path(folder), path)
+        dataset = _collect(keep, path)
+    except BaseException:
+        shutil.rmtree(keep, ignore_errors=True)
+        raise
+    if dataset.media is None:
+        shutil.rmtree(keep, ignore_errors=True)
+    return dataset
 
 
 def _wait(child: subprocess.Popen, path: Path, stopping: Callable[[], bool]) -> None:
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + _seconds(path)
     while child.poll() is None:
         if stopping() or time.monotonic() > until:
             child.kill()
             child.communicate()
-            why = "Reading was stopped" if stopping() else f"It took over {SECONDS // 60} min"
+            why = (
+                "Reading was stopped" if stopping() else f"It took over {_seconds(path) // 60} min"
+            )
             raise DataError(f"'{path.name}' was not read: {why}.")
         time.sleep(0.05)
     child.communicate()
+
+
+def _seconds(path: Path) -> int:
+    """Return how long reading may take: images are slow where there are many."""
+    megabytes = sum(file.stat().st_size for file in _files(path)) // 2**20
+    return SECONDS + megabytes // MEGABYTES_A_SECOND
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
 
 
 def _collect(folder: Path, path: Path) -> Dataset:
@@ -65,22 +98,25 @@ def _collect(folder: Path, path: Path) -> Dataset:
     columns = [Column(**{**c, "categories": tuple(c["categories"])}) for c in values["columns"]]
     ledger = [LedgerEntry(**{**e, "columns": tuple(e["columns"])}) for e in values["ledger"]]
     frame = pd.read_parquet(folder / "table.parquet")
-    return Dataset(
-        values["name"], values["source"], values["sha256"], frame, tuple(columns), tuple(ledger)
-    )
+    media = folder / MEDIA if values["media"] else None
+    told = values["name"], values["source"], values["sha256"]
+    return Dataset(*told, frame, tuple(columns), tuple(ledger), media)
 
 
-def main(source: str, name: str, target: str) -> None:
+def main(source: str, name: str, target: str, least_columns: str = "2") -> None:
     """What the child does: read, and leave the table and its description in `target`."""
     _set_limits(Path(source))
     folder = Path(target)
     try:
-        dataset = read_table(source, name=name)
+        dataset = read_source(
+            Path(source), folder / MEDIA, name=name, least_columns=int(least_columns)
+        )
         dataset.frame.to_parquet(folder / "table.parquet")
         values = {
             "name": dataset.name,
             "source": dataset.source,
             "sha256": dataset.sha256,
+            "media": dataset.media is not None,
             "columns": [asdict(column) for column in dataset.columns],
             "ledger": [asdict(entry) for entry in dataset.ledger],
         }
@@ -99,10 +135,12 @@ def _set_limits(path: Path) -> None:
         import resource
     except ImportError:  # Windows has no such limits
         return
-    most = psutil.Process().memory_info().vms + 20 * path.stat().st_size + SPARE_BYTES
+    largest = max((file.stat().st_size for file in _files(path)), default=0)
+    most = psutil.Process().memory_info().vms + 20 * largest + SPARE_BYTES
     with contextlib.suppress(ValueError, OSError):  # nor has every macOS
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    seconds = _seconds(path)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from medcore.records import Dataset, LedgerEntry
 MOST_BYTES = 500 * 2**20
 XLSX_BYTES = 400 * 2**20
 XLSX_RATIO = 200
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
 # Bytes of memory per byte of file while reading, measured on wide numeric tables; compressed
 # formats unfold.
 UNFOLD = {"text": 3.0, "xlsx": 25.0, "parquet": 8.0, "stata": 3.0, "sas": 4.0, "spss": 6.0}
@@ -37,7 +38,7 @@ class MemoryEstimate:
 def estimate_memory(path: Path) -> MemoryEstimate:
     """Tell before reading whether the table would fit into memory."""
     size = path.stat().st_size
-    needed = int(size * UNFOLD[_find_format(path)])
+    needed = int(size * UNFOLD.get(_find_format(path), 1.0))
     available = _available_bytes()
     fits = needed < available * 0.8
     megabytes = f"{needed / 2**20:,.0f} MB of memory, {available / 2**20:,.0f} MB are free"
@@ -83,9 +84,11 @@ def read_table(path: str | Path, *, name: str | None = None, least_columns: int 
 def read_cells(source: str | Path, dataset: Dataset) -> pd.DataFrame:
     """Return a file's cells as they stand: for text files the very words, else the values."""
     path = Path(source)
-    if path.is_file() and _find_format(path) == "text":
+    if path.is_file() and dataset.media is None and _find_format(path) == "text":
         return read_words(path)
-    return dataset.frame.reset_index(drop=True)
+    # The names under which pictures are kept tell nobody anything.
+    kept = [column.name for column in dataset.columns if column.kind != "image"]
+    return dataset.frame[kept].reset_index(drop=True)
 
 
 def make_dataset(
@@ -131,7 +134,9 @@ def _find_format(path: Path) -> str:
     if head[:4] == b"PAR1":
         return "parquet"
     if head[:4] == b"PK\x03\x04":
-        return "xlsx"
+        return "xlsx" if _is_sheet(path) else "media"
+    if head.startswith(PICTURES):
+        return "media"
     if head[:11] == b"<stata_dta>" or (path.suffix.lower() == ".dta" and 102 <= head[0] <= 115):
         return "stata"
     if head[:3] in (b"$FL", b"PSP"):
@@ -141,8 +146,18 @@ def _find_format(path: Path) -> str:
     return "text"
 
 
+def _is_sheet(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.startswith("xl/") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return True
+
+
 def _read_frame(path: Path) -> pd.DataFrame:
     kind = _find_format(path)
+    if kind == "media":
+        kind = "xlsx" if zipfile.is_zipfile(path) else "text"
     if kind == "text":
         return read_text(path)
     if kind == "xlsx":

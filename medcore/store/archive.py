@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from medcore.config import load_config
 from medcore.errors import ConfigError, MedcoreError, StoreError
-from medcore.store.datasets import TABLE, read_description
+from medcore.store.datasets import CACHE, TABLE, read_description
 from medcore.store.files import disk_error, remove_folder, replacing
 from medcore.store.home import new_id, reading, writing
 from medcore.store.jobs import ENDED
@@ -103,8 +103,10 @@ def _pack(workspace: Workspace, kept: dict[str, list[dict]], file: BinaryIO) -> 
                 folder = workspace.folder / part / row["id"]
                 for path in sorted(folder.rglob("*")):
                     name = path.relative_to(workspace.folder).as_posix()
-                    # What does not match is a temporary file of a write that goes on.
-                    if path.is_file() and ENTRY.fullmatch(name):
+                    # What does not match is a temporary file of a write that goes on,
+                    # and what is in the cache is made again from the media.
+                    kept = ENTRY.fullmatch(name) and name.split("/")[2] != CACHE
+                    if path.is_file() and kept:
                         archive.write(path, name)
 
 

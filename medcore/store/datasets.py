@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from medcore.config import RunConfig, load_config
 from medcore.errors import LimitError, MedcoreError, StoreError
 from medcore.records import Column, Dataset, LedgerEntry
-from medcore.store.files import remove_folder, replacing
+from medcore.store.files import copy_folder, folder_bytes, remove_folder, replacing
 from medcore.store.folder import read_json, write_json
 from medcore.store.home import new_id, reading, writing
 from medcore.store.jobs import ACTIVE
@@ -29,6 +29,7 @@ from medcore.store.workspaces import (
 )
 
 TABLE, DESCRIPTION = "table.parquet", "table.json"
+MEDIA, CACHE = "media", "cache"
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,12 @@ def save_dataset(workspace: Workspace, dataset: Dataset) -> DatasetRow:
         row = connection.execute(_mine(workspace).where(same)).first()
     if row is not None:
         return _row(row)
-    check_space(workspace)
+    check_space(workspace, folder_bytes(dataset.media) if dataset.media else 0)
     identity = new_id()
     folder = _folder(workspace, identity)
     try:
+        if dataset.media is not None:
+            copy_folder(dataset.media, folder / MEDIA)
         with replacing(folder / TABLE) as file:
             frame = dataset.frame.copy(deep=False)
             frame.attrs = {}
@@ -131,7 +134,8 @@ def load_dataset(workspace: Workspace, identity: str) -> Dataset:
         frame = frame.astype(changed)
     except (OSError, ValueError, KeyError, TypeError):
         raise StoreError(f"The table of '{row.name}' cannot be read; bring it again.") from None
-    return Dataset(row.name, row.source, row.sha256, frame, columns, ledger)
+    media = folder / MEDIA if (folder / MEDIA).is_dir() else None
+    return Dataset(row.name, row.source, row.sha256, frame, columns, ledger, media)
 
 
 def _describe(dataset: Dataset) -> dict:

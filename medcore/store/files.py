@@ -115,6 +115,19 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy the files of a folder; on one disk they are the same files under a second name."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        try:
+            try:
+                os.link(path, target / path.name)
+            except OSError:
+                shutil.copyfile(path, target / path.name)
+        except OSError as error:
+            raise disk_error(error, path) from error
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder and all in it; it is gone under its name at once.
 

@@ -1,0 +1,92 @@
+"""MedMNIST files: `.npz` with {train,val,test}_images and …_labels."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from medcore.data.media.files import MediaFolder
+from medcore.data.media.tables import media_dataset
+from medcore.errors import DataError
+from medcore.records import Column, Dataset
+
+PARTS = ("train", "val", "test")
+MOST_BYTES = 2 * 2**30
+
+
+def is_array_file(path: Path) -> bool:
+    """Tell whether a file is a zip of arrays."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def read_arrays(path: Path, media: Path, *, name: str, sha256: str) -> Dataset:
+    """Read a MedMNIST file: columns image, label (the outcome) and split (kept as given).
+
+    Several labels an image become label_1, label_2, …. Raises `DataError` when it is none.
+    """
+    _check_size(path)
+    folder, parts = MediaFolder(media), []
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for part in [part for part in PARTS if f"{part}_images" in arrays]:
+                images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
+                parts.append(_read_part(part, images, labels, folder, path.name))
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).strip("'\"").rstrip(".")
+        raise DataError(f"'{path.name}' cannot be read as a MedMNIST file ({reason}).") from None
+    if not parts:
+        raise DataError(
+            f"'{path.name}' has no train_images and train_labels, as a MedMNIST file has; "
+            "bring a zip of images instead."
+        )
+    frame = pd.concat(parts, ignore_index=True)
+    labels = [label for label in frame.columns if label.startswith("label")]
+    columns = [Column("image", "image", "input", note="Pictures of the file.")]
+    columns += [
+        Column(label, "category", "outcome" if label == "label" else "ignored", note="From file.")
+        for label in labels
+    ]
+    columns.append(Column("split", "category", "ignored", note="Holds the division into parts."))
+    return media_dataset(frame, columns, name, path.name, sha256, media)
+
+
+def _check_size(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > MOST_BYTES:
+        raise DataError(
+            f"'{path.name}' would unfold to {size / 2**30:.1f} GB; at most "
+            f"{MOST_BYTES / 2**30:.0f} GB are read."
+        )
+
+
+def _read_part(
+    part: str, images: np.ndarray, labels: np.ndarray, folder: MediaFolder, file: str
+) -> pd.DataFrame:
+    labels = labels.reshape(len(labels), -1)
+    if len(images) != len(labels):
+        raise DataError(f"'{file}' has {len(images):,} {part} images, but {len(labels):,} labels.")
+    if images.ndim not in (3, 4) or images.dtype.kind not in "uif":
+        raise DataError(f"'{file}' holds no images in '{part}_images'.")
+    names = list(_keep_images(images, folder))
+    table = pd.DataFrame({"image": pd.Series(names, dtype="string")})
+    several = labels.shape[1] > 1
+    for place, values in enumerate(labels.T):
+        words = pd.Series([f"{value:g}" for value in values.tolist()], dtype="string")
+        table[f"label_{place + 1}" if several else "label"] = words
+    table["split"] = pd.Series([part] * len(table), dtype="string")
+    return table
+
+
+def _keep_images(images: np.ndarray, folder: MediaFolder) -> Iterator[str]:
+    for image in images:
+        kept = image if image.dtype in (np.uint8, np.uint16) else image.astype(np.float32)
+        yield folder.add(kept)
