@@ -23,7 +23,10 @@ SECTIONS = {
         ("validate", "Validate", ":material/travel_explore:"),
         ("compare", "Compare", ":material/compare_arrows:"),
     ],
-    "Use": [("predict", "Predict", ":material/person_search:")],
+    "Use": [
+        ("predict", "Predict", ":material/person_search:"),
+        ("notes", "Notes", ":material/clinical_notes:"),
+    ],
     "Workspace": [("workspace", "Workspace", ":material/folder:")],
 }
 

@@ -1,0 +1,116 @@
+"""Notes as a visitor meets it: a pasted note, a row beside it, proposals, the log and its undo."""
+
+import pandas as pd
+import pytest
+
+from medcore.config import RunConfig, change_config
+from medcore.data import make_dataset
+from medcore.errors import DataError, StoreError
+from medcore.store import (
+    delete_text,
+    list_texts,
+    load_text,
+    load_wording,
+    open_home,
+    open_workspace,
+    save_dataset,
+    save_settings,
+    save_text,
+    save_wording,
+)
+from pages.parts.note_source import check_note
+from tests.test_pages import _server_knows_the_navigation, check, open_page, words
+
+__all__ = ["_server_knows_the_navigation"]
+NOTE = "68 y/o lady, denies diabetes. Pnuemonia. RA was discussed. Takes hydroxizine."
+
+
+@pytest.fixture
+def workspace():
+    return open_workspace(open_home(), None)
+
+
+def paste(app, text):
+    app.text_area(key="note_text").set_value(text).run()
+    check(app)
+    return app
+
+
+def test_a_pasted_note_gets_proposals_and_every_accepted_one_can_be_undone(workspace):
+    app = paste(open_page("notes", workspace=workspace.id), NOTE)
+    assert "1 edit" not in words(app)
+    place = NOTE.index("Pnuemonia")
+    app.button(key=f"note_{place}_{place + len('Pnuemonia')}").click().run()
+    check(app)
+    assert "1 edit so far" in words(app)
+    row = list_texts(workspace, "note")[0]
+    assert row.text == NOTE
+    assert [(e["before"], e["after"]) for e in row.edits] == [("Pnuemonia", "Pneumonia")]
+    app.button(key=f"undo_{row.id}_0").click().run()
+    check(app)
+    edit = load_text(workspace, row.id).edits[0]
+    assert edit["undone"] is not None
+
+
+def test_accepting_the_sure_ones_leaves_drugs_and_ambiguous_abbreviations(workspace):
+    app = paste(open_page("notes", workspace=workspace.id), NOTE)
+    app.button(key="note_all").click().run()
+    check(app)
+    accepted = {edit["before"] for edit in list_texts(workspace, "note")[0].edits}
+    assert "Pnuemonia" in accepted
+    assert not accepted & {"hydroxizine", "RA"}
+
+
+def test_a_note_of_the_data_set_is_compared_with_its_row(workspace):
+    frame = pd.DataFrame(
+        {"patient": ["a", "b"], "age": [86, 40], "diabetes": ["yes", "no"],
+         "note": [NOTE + " " * 60, "Nothing new since the last visit, which was four weeks ago."],
+         "outcome": ["x", "y"]}
+    )  # fmt: skip
+    row = save_dataset(workspace, make_dataset(frame, "Notes", "notes.csv", "3" * 64))
+    kinds = {"note": "text"}
+    roles = {"outcome": "outcome", "patient": "patient"}
+    save_settings(
+        workspace, row.id, change_config(RunConfig(), {"data.roles": roles, "data.kinds": kinds})
+    )
+    app = open_page("notes", workspace=workspace.id, dataset=row.id)
+    assert "The note says 68 years, the row says 86." in words(app)
+    assert "The note denies diabetes" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\x00\x01\x02binary", "not a text file"),
+        ("word " * 20_000, "letters"),
+        (" \n\t", "no words"),
+        ("<html><body>Note</body></html>", "web page"),
+        ('{"note": "x"}', "JSON"),
+    ],
+)
+def test_what_is_no_note_is_refused_in_a_sentence(data, said):
+    with pytest.raises(DataError, match=said):
+        check_note(data, "note.txt")
+
+
+@pytest.mark.parametrize("text", ["Заметка о пациенте 🩺", "患者は65歳の女性", "ملاحظة"])
+def test_other_alphabets_are_read(workspace, text):
+    paste(open_page("notes", workspace=workspace.id), text)
+
+
+def test_own_words_and_header_rules_are_kept_and_checked(workspace):
+    save_wording(workspace, own="florbetapir")
+    app = paste(open_page("notes", workspace=workspace.id), "Scan with florbetapyr today.")
+    assert "florbetapir" in words(app)
+    assert load_wording(workspace)["seed"] == load_wording(workspace)["seed"]
+
+
+def test_a_text_of_another_workspace_is_not_found(workspace):
+    row = save_text(workspace, "note", "mine", "text")
+    other = open_workspace(open_home(), None)
+    with pytest.raises(StoreError, match="not in the workspace"):
+        load_text(other, row.id)
+    with pytest.raises(StoreError, match="not in the workspace"):
+        load_text(workspace, "../../etc")
+    delete_text(workspace, row.id)
+    assert list_texts(workspace, "note") == []
