@@ -13,6 +13,7 @@ import pandas as pd
 from medcore.config import RunConfig
 from medcore.data import ColumnMatch, configure_rows, make_dataset, open_dataset, read_cells
 from medcore.errors import StoreError
+from medcore.evaluate.conformal import class_p_values
 from medcore.predict import FittedModel, add_predictions, predict_dataset
 from medcore.prepare import imputed_cells, outside_training_range
 from medcore.recipes import load_model
@@ -57,7 +58,7 @@ def predict_file(deployed: Deployed, source: str | Path, target: Path) -> Column
     """
     dataset = open_dataset(source, least_columns=1)
     ready, match = configure_rows(dataset, deployed.columns, deployed.config)
-    predicted = predict_dataset(deployed.model, ready)
+    predicted = predict_dataset(deployed.model, ready, coverage=deployed.config.evaluate.coverage)
     table = add_predictions(
         read_cells(source, dataset), predicted, deployed.positive, deployed.threshold
     )
@@ -70,7 +71,8 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     """Return what the model says of one patient, JSON-ready; None or absent means unknown.
 
     Keys: classes, value, low, high (lists, or numbers for regression), positive, threshold,
-    imputed (column, used) and outside (column, value, low, high).
+    coverage (that of low–high for numbers), plausible (see `_plausible`), imputed (column, used)
+    and outside (column, value, low, high).
     """
     inputs = [column.name for column in deployed.columns if column.role == "input"]
     frame = pd.DataFrame([{name: values.get(name) for name in inputs}])
@@ -79,7 +81,8 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
             frame[name] = frame[name].astype("string")
     dataset = make_dataset(frame, "patient", "form", "", least_columns=1)
     ready, _ = configure_rows(dataset, deployed.columns, deployed.config)
-    said = predict_dataset(deployed.model, ready)
+    coverage = deployed.config.evaluate.coverage
+    said = predict_dataset(deployed.model, ready, coverage=coverage)
     cohort = deployed.model.cohort
     return {
         "classes": list(deployed.model.classes),
@@ -88,10 +91,31 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
         "high": _plain(said.high[0]),
         "positive": deployed.positive,
         "threshold": deployed.threshold,
+        "coverage": coverage,
+        "plausible": _plausible(deployed.model, said.plain),
         "imputed": imputed_cells(cohort, ready)[["column", "used"]].to_dict("records"),
         "outside": outside_training_range(cohort, ready)[
             ["column", "value", "low", "high"]
         ].to_dict("records"),
+    }
+
+
+def _plausible(model: FittedModel, plain: np.ndarray) -> dict[str, Any] | None:
+    """Return how plausible each class is for one patient, and by how many others that is known.
+
+    The set of answers at coverage 1 − alpha holds the classes above alpha. `by_class` compares with
+    patients of the same class only. None for numbers and without such patients.
+    """
+    reference = model.reference
+    if not model.classes or reference is None or not len(reference.outcome):
+        return None
+    known = (np.asarray(reference.outcome, dtype=np.int64), reference.predicted, plain)
+    counts = np.bincount(known[0], minlength=len(model.classes))
+    return {
+        "overall": class_p_values(*known)[0].tolist(),
+        "by_class": class_p_values(*known, by_class=True)[0].tolist(),
+        "patients": len(known[0]),
+        "patients_by_class": counts.tolist(),
     }
 
 

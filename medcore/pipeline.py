@@ -21,7 +21,13 @@ from medcore.data import configure_dataset, dataset_json, outcome_classes
 from medcore.errors import FitError
 from medcore.evaluate import evaluate_predictions, evaluation_json, judge_groupings
 from medcore.evaluate.pooling import DRAW
-from medcore.predict import predict_dataset, predict_rows, split_draws, without_recalibration
+from medcore.predict import (
+    COVERAGE,
+    predict_dataset,
+    predict_rows,
+    split_draws,
+    without_recalibration,
+)
 from medcore.recipes import Fitted, fit_model, save_model
 from medcore.recipes.plan import BASELINES
 from medcore.records import Dataset, Evaluation, Event, Parts, Predictions, Split, Watch
@@ -84,7 +90,8 @@ def run(
         return None
 
     _tell(watch, "judge", "Predicting the test patients", FITTING[1])
-    frames = [predict_parts(fitted, ready, parts, fold) for fitted, parts, fold in fits]
+    coverage = config.evaluate.coverage
+    frames = [predict_parts(fitted, ready, parts, fold, coverage) for fitted, parts, fold in fits]
     frame = pd.concat([f for f in frames if f is not None], ignore_index=True)
     task = fits[-1][0].model.task
     predictions = Predictions(task, tuple(classes), positive, frame)
@@ -166,7 +173,9 @@ def _part_of(watch: Watch, start: float, share: float) -> Watch:
     return Watch(emit, watch.stopping)
 
 
-def predict_parts(fitted: Fitted, dataset: Dataset, parts: Parts, fold: int) -> pd.DataFrame | None:
+def predict_parts(
+    fitted: Fitted, dataset: Dataset, parts: Parts, fold: int, coverage: float = COVERAGE
+) -> pd.DataFrame | None:
     """Return the rows of `predictions.parquet` for one fit; None for a final model after folds."""
     if "test" not in parts:
         return None
@@ -183,7 +192,7 @@ def predict_parts(fitted: Fitted, dataset: Dataset, parts: Parts, fold: int) -> 
         frames.append(pd.DataFrame(held))
         later = [part for part in ("calibration", "test") if part in parts]
         rows = np.concatenate([parts[part] for part in later])
-        said = predict_dataset(model, dataset, rows)
+        said = predict_dataset(model, dataset, rows, coverage)
         new = value_columns(model.classes, said.value, said.low, said.high)
         frames.append(pd.DataFrame({**new, "row_id": rows, "fold": fold, "model": name}))
     for draw, model in split_draws(fitted.model).items():

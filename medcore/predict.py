@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import Task
+from medcore.evaluate import venn_abers
+from medcore.evaluate.conformal import conformal_reach
 from medcore.prepare import Preparation, prepare_rows
 from medcore.records import Block, Dataset, Prepared
 
@@ -99,7 +101,8 @@ def split_draws(model: FittedModel) -> dict[int, FittedModel]:
 class Predicted:
     """What a model says of rows, in their order.
 
-    `value`, `low` and `high`: float64 (rows, classes) probabilities, or (rows,) values.
+    `value`, `low` and `high`: float64 (rows, classes) probabilities, or (rows,) values; `plain`:
+    the value before risks were put right.
     """
 
     row_id: np.ndarray
@@ -107,6 +110,7 @@ class Predicted:
     value: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    plain: np.ndarray | None = None
 
 
 def predict_rows(
@@ -150,18 +154,21 @@ def without_recalibration(model: FittedModel) -> FittedModel:
 
 
 def predict_dataset(
-    model: FittedModel, dataset: Dataset, row_ids: np.ndarray | None = None
+    model: FittedModel,
+    dataset: Dataset,
+    row_ids: np.ndarray | None = None,
+    coverage: float = COVERAGE,
 ) -> Predicted:
     """Return what the model says of every row, or the rows in `row_ids`, with intervals.
 
     Classes: the Venn–Abers interval of each class against the rest (Vovk and Petej 2014), widened
-    to hold the estimate. Numbers: the split conformal interval that holds 90 % of new patients'
-    values (Lei et al. 2018). Without reference patients low and high are NaN.
+    to hold the estimate. Numbers: the split conformal interval that holds a share `coverage` of new
+    patients' values (Lei et al. 2018). Without reference patients low and high are NaN.
     """
     value, plain = predict_both(model, dataset, row_ids)
     index = dataset.frame.index if row_ids is None else row_ids
-    low, high = predict_interval(model, value, plain)
-    return Predicted(np.asarray(index, dtype=np.int64), model.classes, value, low, high)
+    low, high = predict_interval(model, value, plain, coverage)
+    return Predicted(np.asarray(index, dtype=np.int64), model.classes, value, low, high, plain)
 
 
 def predict_member(fitted: Any, prepared: Prepared) -> np.ndarray:
@@ -197,7 +204,7 @@ def with_gaps(block: Block) -> np.ndarray:
 
 
 def predict_interval(
-    model: FittedModel, value: np.ndarray, plain: np.ndarray
+    model: FittedModel, value: np.ndarray, plain: np.ndarray, coverage: float = COVERAGE
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper bounds that belong to predictions, shaped as they are.
 
@@ -207,33 +214,19 @@ def predict_interval(
     if reference is None or not len(reference.outcome):
         return np.full_like(value, np.nan), np.full_like(value, np.nan)
     if model.task == "regression":
-        reach = conformal_reach(np.abs(reference.outcome - reference.predicted), COVERAGE)
+        reach = conformal_reach(np.abs(reference.outcome - reference.predicted), coverage)
         return value - reach, value + reach
     low, high = _class_intervals(reference, plain)
     return np.minimum(low, value), np.maximum(high, value)
 
 
 def _class_intervals(reference: Reference, plain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from medcore.evaluate import venn_abers
-
     low, high = np.empty_like(plain), np.empty_like(plain)
     for place in range(plain.shape[1]):
         happened = (reference.outcome == place).astype(np.int64)
         bounds = venn_abers(happened, reference.predicted[:, place], plain[:, place])
         low[:, place], high[:, place] = bounds
     return low, high
-
-
-def conformal_reach(errors: np.ndarray, coverage: float) -> float:
-    """Return how far to go either side so that a new patient is covered with this probability.
-
-    The ⌈(n + 1) · coverage⌉-th smallest error; infinite when there are too few errors.
-
-    >>> conformal_reach(np.arange(1.0, 20.0), 0.9)
-    18.0
-    """
-    place = int(np.ceil((len(errors) + 1) * coverage))
-    return float(np.sort(errors)[place - 1]) if place <= len(errors) else float("inf")
 
 
 def add_predictions(

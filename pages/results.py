@@ -4,6 +4,7 @@ import streamlit as st
 
 from medcore.records import Run
 from pages.parts import state
+from pages.parts.certainty import show_certainty
 from pages.parts.certificate import show_certificate
 from pages.parts.decision import show_decision
 from pages.parts.development import show_learning, show_rows
@@ -27,6 +28,7 @@ SECTIONS = (
     show_charts,
     show_threshold,
     show_decision,
+    show_certainty,
     show_groups,
     show_strategies,
     show_metrics,

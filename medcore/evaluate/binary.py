@@ -25,6 +25,7 @@ from medcore.evaluate.judged import NORMAL, Judged, TaskRules, keep_named
 from medcore.evaluate.probability import score_metrics
 from medcore.evaluate.ranking import delong, ranking_metrics
 from medcore.evaluate.threshold import choose_threshold, need_of
+from medcore.evaluate.uncertainty import judge_uncertainty
 from medcore.records import Metric, PartEvaluation, Predictions
 from medcore.strategies import is_distorted
 
@@ -193,4 +194,5 @@ RULES = TaskRules(
     events=lambda rows: rows.frame.loc[rows.event, "row_id"].nunique(),
     warn=_warn,
     subgroup=("auroc", "recall", "specificity", "o_e"),
+    uncertainty=judge_uncertainty,
 )

@@ -40,6 +40,8 @@ def evaluate_predictions(predictions: Predictions, config: RunConfig) -> Evaluat
     parts = {name: _measure_part(rows, config) for name, rows in judged.items()}
     curves = {name: rules.curves(name, rows, config) for name, rows in judged.items()}
     curves["differences"] = _differences(judged, config)
+    if rules.uncertainty is not None:
+        curves["uncertainty"] = rules.uncertainty(judged["model"], config)
     if UNCALIBRATED in others:
         before = judge_rows(predictions, UNCALIBRATED, config)
         curves["recalibration"] = recalibration_effect(before, judged["model"], config)
@@ -60,10 +62,9 @@ def evaluate_predictions(predictions: Predictions, config: RunConfig) -> Evaluat
 
 def _check(predictions: Predictions) -> None:
     columns = TASKS[predictions.task].columns(predictions)
-    test = predictions.frame[predictions.frame["part"] == "test"]
-    bad = ~np.isfinite(test[columns].to_numpy(np.float64)).all(axis=1)
+    bad = ~np.isfinite(predictions.frame[columns].to_numpy(np.float64)).all(axis=1)
     if bad.any():
-        row = test["row_id"].to_numpy()[bad][0]
+        row = predictions.frame["row_id"].to_numpy()[bad][0]
         raise DataError(
             f"{int(bad.sum()):,} predictions are not numbers (first: row {row}); train again with "
             "a lower learning rate."

@@ -80,7 +80,7 @@ class TaskRules:
     `threshold`: chosen on deciding rows. `exact`: metrics whose interval has better than a
     bootstrap; `exact_differences`: the same for two models. `reason`: why a metric is undefined.
     `events`: how many rows have the outcome. `warn`: sentences about the judged part.
-    `subgroup`: the figures of a group of patients.
+    `subgroup`: the figures of a group of patients. `uncertainty`: what came of promised coverage.
     """
 
     columns: Callable[[Predictions], list[str]]
@@ -95,6 +95,7 @@ class TaskRules:
     exact_differences: Callable[[Judged, Judged], dict[str, Metric]] = _nothing
     events: Callable[[Judged], int | None] = lambda _: None
     warn: Callable[[PartEvaluation], list[str]] = lambda _: []
+    uncertainty: Callable[[Judged, RunConfig], dict[str, Any]] | None = None
 
     def pair(self, rows: Judged) -> Measure:
         """Return the function from weights to what two models are compared in."""

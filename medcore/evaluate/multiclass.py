@@ -18,6 +18,7 @@ from medcore.evaluate.curves import (
 from medcore.evaluate.judged import Judged, TaskRules, keep_named
 from medcore.evaluate.probability import SMALLEST, score_metrics
 from medcore.evaluate.ranking import ranking_metrics
+from medcore.evaluate.uncertainty import judge_uncertainty
 from medcore.records import PartEvaluation, Predictions
 
 COMPARED = ("auroc", "auprc", "brier", "log_loss")
@@ -142,4 +143,5 @@ RULES = TaskRules(
     reason=_reason,
     warn=_warn,
     subgroup=("accuracy", "recall", "f1"),
+    uncertainty=judge_uncertainty,
 )

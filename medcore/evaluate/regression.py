@@ -10,6 +10,7 @@ from medcore.config import RunConfig
 from medcore.evaluate.bootstrap import Measure
 from medcore.evaluate.curves import thin
 from medcore.evaluate.judged import NORMAL, Judged, TaskRules, keep_named
+from medcore.evaluate.uncertainty import judge_uncertainty
 
 
 def regression_metrics(
@@ -91,4 +92,5 @@ RULES = TaskRules(
     curves=_curves,
     reason=_reason,
     subgroup=("mae", "rmse", "r2"),
+    uncertainty=judge_uncertainty,
 )

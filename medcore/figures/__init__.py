@@ -1,6 +1,7 @@
 """From records to Plotly figures, for pages and the report alike; `style.py` is their one look."""
 
 from medcore.figures.calibration import draw_calibration, draw_recalibration
+from medcore.figures.certainty import draw_abstention
 from medcore.figures.decision import draw_avoided, draw_decision
 from medcore.figures.judgement import (
     Drawn,
@@ -39,6 +40,7 @@ __all__ = [
     "SKY",
     "VERMILION",
     "Drawn",
+    "draw_abstention",
     "draw_avoided",
     "draw_by_class",
     "draw_calibration",

@@ -15,6 +15,7 @@ from medcore.jobs import ask, warm_up
 from medcore.records import Column, Run
 from medcore.store import read_columns
 from pages.parts import state
+from pages.parts.certainty import show_answers
 from pages.parts.charts import BLUE, make_figure
 from pages.parts.form import batched
 
@@ -69,6 +70,7 @@ def _show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> Non
             _show_risk(outcome, said)
         else:
             _show_classes(said)
+        show_answers(outcome, said)
     _show_outside(said["outside"], {column.name: column for column in inputs})
     imputed = said["imputed"]
     if imputed:
@@ -154,7 +156,8 @@ def _show_number(outcome: Column, said: Mapping[str, Any]) -> None:
     st.markdown(f"#### {outcome.name}: {said['value']:.4g}{unit}")
     if said["low"] is not None:
         st.markdown(
-            f"Nine in ten such patients lie between {said['low']:.4g} and {said['high']:.4g}{unit}."
+            f"{said['coverage']:.0%} of new patients lie between such bounds: {said['low']:.4g} to "
+            f"{said['high']:.4g}{unit}."
         )
 
 
