@@ -57,6 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("run", type=Path, metavar="RUN_DIR")
     predict.add_argument("data", metavar="NEW_DATA")
     predict.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.csv")
+    predict.add_argument(
+        "--completed", type=Path, metavar="FILE.csv",
+        help="also write the inputs as the model took them, with what was filled in named",
+    )  # fmt: skip
     predict.set_defaults(command=_predict)
 
     validate = commands.add_parser("validate", help="judge a run on patients from elsewhere")
@@ -166,7 +170,7 @@ def _copy_run(source: Path, target: Path) -> None:
 def _predict(options: argparse.Namespace) -> None:
     from medcore.apply import open_run, predict_file
 
-    match = predict_file(open_run(options.run), options.data, options.output)
+    match = predict_file(open_run(options.run), options.data, options.output, options.completed)
     for sentence in match.sentences:
         print(sentence, file=sys.stderr)
     print(options.output)

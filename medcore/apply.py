@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,13 @@ from medcore.data import ColumnMatch, configure_rows, make_dataset, open_dataset
 from medcore.errors import StoreError
 from medcore.evaluate.conformal import class_p_values
 from medcore.predict import FittedModel, add_predictions, predict_dataset
-from medcore.prepare import imputed_cells, outside_training_range
+from medcore.prepare import (
+    completed_rows,
+    imputed_cells,
+    less_unusual,
+    outside_training_range,
+    unexpected_gaps,
+)
 from medcore.recipes import load_model
 from medcore.records import Column
 from medcore.store.files import replacing
@@ -50,11 +56,15 @@ def open_run(folder: Path) -> Deployed:
     )
 
 
-def predict_file(deployed: Deployed, source: str | Path, target: Path) -> ColumnMatch:
+def predict_file(
+    deployed: Deployed, source: str | Path, target: Path, completed: Path | None = None
+) -> ColumnMatch:
     """Write the file's own rows and columns, and the predictions on their right, as CSV.
 
-    Returns which columns were missing or extra. Raises `DataError` for a file without any of the
-    model's columns, `StoreError` when the target cannot be written.
+    `completed` also gets the inputs as the model took them, with what was filled in named. Returns
+    which columns were missing or extra, and gaps the model never met in training. Raises
+    `DataError` for a file without any of the model's columns, `StoreError` when a target cannot be
+    written.
     """
     dataset = open_dataset(source, least_columns=1)
     ready, match = configure_rows(dataset, deployed.columns, deployed.config)
@@ -64,15 +74,22 @@ def predict_file(deployed: Deployed, source: str | Path, target: Path) -> Column
     )
     with replacing(target) as file:
         table.to_csv(file, index=False)
-    return match
+    cohort = deployed.model.cohort
+    if completed is not None:
+        with replacing(completed) as file:
+            completed_rows(cohort, ready).to_csv(file, index=False)
+    gaps = tuple(unexpected_gaps(cohort.rules, ready.frame))
+    return replace(match, sentences=(*match.sentences, *gaps))
 
 
 def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the model says of one patient, JSON-ready; None or absent means unknown.
 
     Keys: classes, value, low, high (lists, or numbers for regression), positive, threshold,
-    coverage (that of low–high for numbers), plausible (see `_plausible`), imputed (column, used)
-    and outside (column, value, low, high).
+    coverage (that of low–high for numbers), plausible (see `_plausible`), imputed (column, used,
+    then), outside (column, value, low, high), unexpected (sentences on gaps that no training
+    patient had) and unusual (the share of training patients less unusual, or None where the model
+    has no network that tells).
     """
     inputs = [column.name for column in deployed.columns if column.role == "input"]
     frame = pd.DataFrame([{name: values.get(name) for name in inputs}])
@@ -84,6 +101,9 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     coverage = deployed.config.evaluate.coverage
     said = predict_dataset(deployed.model, ready, coverage=coverage)
     cohort = deployed.model.cohort
+    then = {rule.column: rule.then for rule in cohort.rules}
+    imputed = imputed_cells(cohort, ready)[["column", "used"]].to_dict("records")
+    share = None if cohort.imputer is None else less_unusual(cohort.imputer, ready.frame)
     return {
         "classes": list(deployed.model.classes),
         "value": _plain(said.value[0]),
@@ -93,7 +113,9 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
         "threshold": deployed.threshold,
         "coverage": coverage,
         "plausible": _plausible(deployed.model, said.plain),
-        "imputed": imputed_cells(cohort, ready)[["column", "used"]].to_dict("records"),
+        "imputed": [{**cell, "then": then.get(cell["column"], "")} for cell in imputed],
+        "unexpected": unexpected_gaps(cohort.rules, ready.frame),
+        "unusual": None if share is None else _plain(share)[0],
         "outside": outside_training_range(cohort, ready)[
             ["column", "value", "low", "high"]
         ].to_dict("records"),

@@ -87,13 +87,15 @@ def predict_file(workspace: Workspace, job: Job, _: Watch) -> dict[str, Any]:
     if not path.is_file():
         raise JobError("The uploaded file is not there any more; upload it again.")
     target = job_folder(workspace.home, job) / f"{Path(job.payload['name']).stem}_predicted.csv"
+    completed = target.with_name(f"{Path(job.payload['name']).stem}_completed.csv")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        match = apply.predict_file(apply.open_run(run.folder), path, target)
+        match = apply.predict_file(apply.open_run(run.folder), path, target, completed)
     finally:
         drop_upload(path)
     return {
         "file": target.relative_to(workspace.folder).as_posix(),
+        "completed": completed.relative_to(workspace.folder).as_posix(),
         "missing": list(match.missing),
         "extra": list(match.extra),
         "sentences": list(match.sentences),

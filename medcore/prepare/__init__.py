@@ -5,11 +5,20 @@
 `kinds.py` says how columns that are not tabular are prepared (images in `images.py`, `pixels.py`).
 `imputing.py` fills gaps from a row's other columns: by neighbours, chained regressions or trees
 (`neighbours.py`, `chain.py`, `draws.py`, `thicket.py`) or a network, all in the one matrix of
-`coding.py`; `leaving.py` drops rows or columns.
+`coding.py`; `leaving.py` drops rows or columns; `contract.py` says which inputs may be unknown in
+new patients, and what then happens.
 """
 
-from medcore.prepare.cells import imputed_cells, outside_training_range
-from medcore.prepare.imputing import Imputer, Reins, fit_imputer, imputer_meta, read_imputer
+from medcore.prepare.cells import completed_rows, imputed_cells, outside_training_range
+from medcore.prepare.contract import InputRule, unexpected_gaps
+from medcore.prepare.imputing import (
+    Imputer,
+    Reins,
+    fit_imputer,
+    imputer_meta,
+    less_unusual,
+    read_imputer,
+)
 from medcore.prepare.leaving import describe_left, kept_columns, kept_rows, tabular_columns
 from medcore.prepare.preparation import (
     Preparation,
@@ -21,8 +30,10 @@ from medcore.prepare.preparation import (
 
 __all__ = [
     "Imputer",
+    "InputRule",
     "Preparation",
     "Reins",
+    "completed_rows",
     "describe_left",
     "fit_imputer",
     "fit_preparation",
@@ -30,10 +41,12 @@ __all__ = [
     "imputer_meta",
     "kept_columns",
     "kept_rows",
+    "less_unusual",
     "load_preparation",
     "outside_training_range",
     "prepare_rows",
     "read_imputer",
     "save_preparation",
     "tabular_columns",
+    "unexpected_gaps",
 ]

@@ -17,6 +17,7 @@ from medcore.prepare.columns import (
     read_days,
     read_numbers,
     read_words,
+    write_day,
 )
 from medcore.prepare.imputing import complete_frame
 from medcore.prepare.preparation import Preparation
@@ -45,6 +46,24 @@ def imputed_cells(preparation: Preparation, dataset: Dataset) -> pd.DataFrame:
                 pd.DataFrame({"row_id": frame.index[gaps], "column": fit.name, "used": used})
             )
     return _together(parts, ["row_id", "column", "used"])
+
+
+def completed_rows(preparation: Preparation, dataset: Dataset) -> pd.DataFrame:
+    """Return the inputs as the model takes them, gaps filled, and `imputed`: which cells those are.
+
+    Values are in the columns' own units; `imputed` names a row's filled columns, "; " between.
+    Where the model takes gaps as they are, they stay.
+    """
+    cells = imputed_cells(preparation, dataset)
+    frame = pd.DataFrame(index=dataset.frame.index)
+    for fit in preparation.columns:
+        known = fit.name in dataset.frame.columns
+        frame[fit.name] = dataset.frame[fit.name].astype("string") if known else pd.NA
+    filled = cells[cells["used"] != ""]
+    for name, own in filled.groupby("column", sort=False):
+        frame.loc[own["row_id"], name] = own["used"].to_numpy()
+    names = filled.groupby("row_id", sort=False)["column"].agg("; ".join)
+    return frame.assign(imputed=names.reindex(frame.index).fillna(""))
 
 
 def outside_training_range(preparation: Preparation, dataset: Dataset) -> pd.DataFrame:
@@ -80,7 +99,9 @@ def _used(fit: NumberFit | CategoryFit | DateFit, value: Any) -> str:
         number = float(value) if estimated else fit.fill
         return f"{number:.4g}" if abs(number) < 1e4 else f"{number:.0f}"
     if fit.kind == "date":
-        return str(pd.Timestamp(value).date()) if estimated else _day(fit, fit.days.fill)
+        return (
+            str(pd.Timestamp(value).date()) if estimated else write_day(fit.origin, fit.days.fill)
+        )
     return str(value) if estimated else fit.fill
 
 
@@ -95,16 +116,16 @@ def _outside(
     if fit.kind == "date":
         days = read_days(values, fit.origin)
         outside = (days < fit.days.low) | (days > fit.days.high)
-        shown = [_day(fit, day) for day in days[outside]]
-        return outside, shown, _day(fit, fit.days.low), _day(fit, fit.days.high)
+        shown = [write_day(fit.origin, day) for day in days[outside]]
+        return (
+            outside,
+            shown,
+            write_day(fit.origin, fit.days.low),
+            write_day(fit.origin, fit.days.high),
+        )
     numbers = read_numbers(values)
     outside = (numbers < fit.low) | (numbers > fit.high)
     return outside, [f"{v:.10g}" for v in numbers[outside]], f"{fit.low:.10g}", f"{fit.high:.10g}"
-
-
-def _day(fit: DateFit, days: float) -> str:
-    seconds = np.timedelta64(round(days * 86400), "s")
-    return str((np.datetime64(fit.origin, "s") + seconds).astype("datetime64[D]"))
 
 
 def _together(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

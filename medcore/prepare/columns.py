@@ -106,6 +106,16 @@ def read_days(values: pd.Series, origin: str) -> np.ndarray:
     return np.asarray(days, dtype=np.float64)
 
 
+def write_day(origin: str, days: float) -> str:
+    """Return the date that lies `days` after `origin`, as text.
+
+    >>> write_day("2020-02-28T00:00:00", 2.0)
+    '2020-03-01'
+    """
+    seconds = np.timedelta64(round(days * 86400), "s")
+    return str((np.datetime64(origin, "s") + seconds).astype("datetime64[D]"))
+
+
 def fit_number(
     name: str, numbers: np.ndarray, missing: MissingConfig, prepare: PrepareConfig
 ) -> NumberFit | str:

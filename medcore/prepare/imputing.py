@@ -30,6 +30,8 @@ IMPUTERS: tuple[MissingStrategy, ...] = (
     "knn", "iterative", "iterative_trees", "multiple", "denoising_autoencoder", "miwae",
 )  # fmt: skip
 DEEP: tuple[MissingStrategy, ...] = ("denoising_autoencoder", "miwae")
+# Errors of so many training rows say what is usual.
+USUAL_ROWS = 2000
 META, ARRAYS = "imputer.json", "imputer.safetensors"
 
 
@@ -141,7 +143,7 @@ def _fit_deep(
     device: str,
     reins: Reins,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    from medcore.train.imputers import train_imputer
+    from medcore.train.imputers import reconstruction_error, train_imputer
 
     epochs = train_imputer(
         strategy,
@@ -158,7 +160,25 @@ def _fit_deep(
         try:
             reins.emit(next(epochs))
         except StopIteration as end:
-            return end.value.arrays, {"network": end.value.spec}
+            rows = matrix[generator(seed, "usual").permutation(len(matrix))[:USUAL_ROWS]]
+            errors = np.sort(reconstruction_error(end.value, rows))
+            usual = np.quantile(errors[np.isfinite(errors)], np.linspace(0, 1, 101)).tolist()
+            return end.value.arrays, {"network": end.value.spec, "usual": usual}
+
+
+def less_unusual(imputer: Imputer, frame: pd.DataFrame) -> np.ndarray | None:
+    """Return the share of training rows less unusual than each row, float64 (rows,).
+
+    From how badly a row's known cells can be told from its others (see `reconstruction_error`);
+    NaN where nothing is known; None for imputers that are no networks.
+    """
+    if imputer.strategy not in DEEP:
+        return None
+    from medcore.train.imputers import TrainedImputer, reconstruction_error
+
+    trained = TrainedImputer(dict(imputer.spec["network"]), dict(imputer.arrays))
+    errors = reconstruction_error(trained, encode(imputer.coding, frame))
+    return np.interp(errors, imputer.spec["usual"], np.linspace(0, 1, 101))
 
 
 def imputer_meta(imputer: Imputer) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from medcore.prepare.columns import (
     read_numbers,
     read_words,
 )
+from medcore.prepare.contract import InputRule, make_rules
 from medcore.prepare.imputing import (
     IMPUTERS,
     Imputer,
@@ -55,6 +56,7 @@ class Preparation:
     `left_out` are sentences on columns that are not used.
     `imputer` estimates gaps from a row's other columns, where that was chosen, and `draw` says
     which of multiple imputation's. `keep_gaps` leaves gaps to models that take them as they are.
+    `rules` is the contract at prediction: what happens where an input is unknown.
     `learned_from` are the row ids it was fitted on, where it was not read from a file.
     """
 
@@ -69,6 +71,7 @@ class Preparation:
     draw: int | None = None
     keep_gaps: bool = False
     kinds: tuple[Any, ...] = ()
+    rules: tuple[InputRule, ...] = ()
     learned_from: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
@@ -124,6 +127,7 @@ def fit_preparation(
         draw=draw,
         keep_gaps=config.missing.strategy == "native",
         kinds=tuple(kinds),
+        rules=make_rules(fits, kinds, training, config.missing, imputer),
         learned_from=training.index.to_numpy(np.int64),
     )
 
@@ -277,6 +281,7 @@ def _read_preparation(values: Mapping[str, Any]) -> Preparation:
         draw=values.get("draw"),
         keep_gaps=values.get("keep_gaps", False),
         kinds=tuple(WAYS[fit["kind"]].read(fit) for fit in values.get("kinds", ())),
+        rules=tuple(InputRule(**rule) for rule in values.get("rules", ())),
     )
 
 

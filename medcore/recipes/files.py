@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from medcore.errors import StoreError
 from medcore.models.plain import PlainModel
 from medcore.predict import FittedModel, Member, Reference
 from medcore.prepare import load_preparation, save_preparation
+from medcore.store.folder import MODEL
 from medcore.strategies import is_network
 from medcore.train import TrainedNetwork
 
-WEIGHTS, MODEL, PREPARE, COHORT = "weights.safetensors", "model.json", "prepare", "cohort"
+WEIGHTS, PREPARE, COHORT = "weights.safetensors", "prepare", "cohort"
 VERSION = 1
 
 
@@ -76,6 +78,7 @@ def _describe(model: FittedModel) -> dict:
         "task": model.task,
         "classes": list(model.classes),
         "notes": list(model.notes),
+        "inputs": [asdict(rule) for rule in model.cohort.rules],
         "preparations": len(model.preparations),
         "recalibration": model.recalibration,
         "members": [

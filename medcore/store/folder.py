@@ -20,6 +20,7 @@ CONFIG, DATASET, SPLIT = "config.json", "dataset.json", "split.json"
 PREDICTIONS, EVALUATION, EVENTS = "predictions.parquet", "evaluation.json", "events.jsonl"
 FINDINGS, CERTIFICATE, CHECKPOINTS = "findings.json", "certificate.json", "checkpoints"
 COHORT, ENVIRONMENT = "cohort.json", "environment.json"
+MODEL = "model.json"
 AUTHOR, REPORT = "author.json", "report"
 VALIDATION, VALIDATIONS = "validation.json", "validations"
 
@@ -40,6 +41,11 @@ def read_json(folder: Path, name: str) -> Any:
         ) from None
     except (OSError, ValueError):
         raise StoreError(f"'{name}' in {folder.name} is damaged; run it again.") from None
+
+
+def read_rules(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the model's contract on unknown inputs by column: `gaps` in training, and `then`."""
+    return {rule["column"]: rule for rule in read_json(folder, MODEL).get("inputs", ())}
 
 
 def write_config(folder: Path, config: RunConfig) -> None:

@@ -45,14 +45,21 @@ def _watch_batch(identity: str) -> None:
     elif job.state == "finished":
         for sentence in job.result["sentences"]:
             st.info(sentence, icon=":material/info:")
-        path = inside(state.current().workspace, job.result["file"])
-        if path.is_file():
-            st.download_button(
-                "Download the predictions", path.read_bytes, path.name, "text/csv", type="primary",
-                icon=":material/download:", key="download_predictions", on_click="ignore",
-            )  # fmt: skip
+        _offer(job.result["file"], "Download the predictions", "predictions", "primary")
+        _offer(job.result["completed"], "Download the values the model used", "completed",
+               "secondary", "Unknown values filled in as the model took them; the last column names "
+               "which those are.")  # fmt: skip
     else:
         st.error(job.error or "The prediction was stopped.", icon=":material/error:")
+
+
+def _offer(file: str, label: str, name: str, look: str, text: str | None = None) -> None:
+    path = inside(state.current().workspace, file)
+    if path.is_file():
+        st.download_button(
+            label, path.read_bytes, path.name, "text/csv", type=look, help=text,
+            icon=":material/download:", key=f"download_{name}", on_click="ignore",
+        )  # fmt: skip
 
 
 def _show_progress(identity: str) -> None:

@@ -13,26 +13,35 @@ import streamlit as st
 from medcore.evaluate import label_model
 from medcore.jobs import ask, warm_up
 from medcore.records import Column, Run
-from medcore.store import read_columns
+from medcore.store import read_columns, read_rules
 from pages.parts import state
 from pages.parts.certainty import show_answers
 from pages.parts.charts import BLUE, make_figure
 from pages.parts.form import batched
+from pages.parts.frame import count
+
+UNUSUAL = 0.99
 
 
 def show_patient(run: Run) -> None:
     """Show the form, and what the model says of the patient entered."""
     inputs = [column for column in read_columns(run.folder) if column.role == "input"]
+    rules = read_rules(run.folder)
     if st.session_state.get("warmed") != run.id:
         warm_up(state.current().workspace.home, run.folder)
         st.session_state["warmed"] = run.id
     with st.form("patient"):
-        st.caption("Leave a field empty where the value is unknown.")
+        st.caption(
+            "Leave a field empty where the value is unknown; each field's help says what the model "
+            "then does."
+        )
         values = {}
         for three in batched(inputs, 3):
             for place, column in zip(st.columns(3), three, strict=False):
                 with place:
-                    values[column.name] = _show_field(column, run.id)
+                    values[column.name] = _show_field(
+                        column, run.id, _write_rule(rules.get(column.name))
+                    )
         asked = st.form_submit_button("Predict", type="primary", icon=":material/play_arrow:")
     if asked:
         with st.spinner("Asking the model …"):
@@ -43,22 +52,33 @@ def show_patient(run: Run) -> None:
         _show_answer(run, inputs, said[1])
 
 
-def _show_field(column: Column, run_id: str) -> Any:
+def _write_rule(rule: Mapping[str, Any] | None) -> str | None:
+    """Return what the model does where an input is unknown, in a sentence."""
+    if rule is None:
+        return "The model does not look at this value: it told training patients nothing apart."
+    if not rule["gaps"]:
+        return f"Every training patient had this value. If it is unknown: {rule['then']}."
+    return f"Unknown in {rule['gaps']:.0%} of training patients. If it is unknown: {rule['then']}."
+
+
+def _show_field(column: Column, run_id: str, text: str | None) -> Any:
     label = f"{column.name} ({column.unit})" if column.unit else column.name
     place = f"patient_{run_id}_{column.name}"
     if column.kind == "number":
-        return st.number_input(label, value=None, placeholder="unknown", format="%g", key=place)
+        return st.number_input(label, value=None, placeholder="unknown", format="%g", key=place,
+                               help=text)  # fmt: skip
     if column.kind == "category":
         return st.selectbox(
             label, column.categories, index=None, placeholder="unknown", key=place,
-            accept_new_options=len(column.categories) > 20,
+            help=text, accept_new_options=len(column.categories) > 20,
         )  # fmt: skip
     if column.kind == "date":
         day = st.date_input(
-            label, value=None, key=place, min_value=datetime.date(1900, 1, 1), format="YYYY-MM-DD"
-        )
+            label, value=None, key=place, min_value=datetime.date(1900, 1, 1), format="YYYY-MM-DD",
+            help=text,
+        )  # fmt: skip
         return None if day is None else day.isoformat()
-    return st.text_input(label, placeholder="unknown", key=place) or None
+    return st.text_input(label, placeholder="unknown", key=place, help=text) or None
 
 
 def _show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None:
@@ -72,19 +92,31 @@ def _show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> Non
             _show_classes(said)
         show_answers(outcome, said)
     _show_outside(said["outside"], {column.name: column for column in inputs})
+    for sentence in said["unexpected"]:
+        st.warning(sentence, icon=":material/help:")
+    _show_unusual(said["unusual"])
     imputed = said["imputed"]
     if imputed:
-        with st.expander(f"{len(imputed)} values were unknown; what the model took instead"):
-            st.markdown(
-                "From the training patients: the median of numbers, the most frequent category. "
-                "The model is also told that the value was missing."
-            )
+        with st.expander(f"{count(len(imputed), 'value')} unknown; what the model took instead"):
             st.dataframe(
                 {
                     "Column": [row["column"] for row in imputed],
                     "Taken instead": [_word(row["used"]) for row in imputed],
-                }
+                    "How": [row["then"] for row in imputed],
+                },
+                hide_index=True,
             )
+
+
+def _show_unusual(share: float | None) -> None:
+    """Say how unusual the patient's values are together, where the model can tell."""
+    if share is None:
+        return
+    text = f"Taken together, these values are more unusual than those of {share:.0%} of training "
+    if share >= UNUSUAL:
+        st.warning(f"{text}patients; the prediction may not hold.", icon=":material/warning:")
+    else:
+        st.caption(f"{text}patients.")
 
 
 def _word(value: Any) -> str:

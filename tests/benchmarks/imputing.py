@@ -30,7 +30,9 @@ def rows() -> Iterator[Row]:
         detail = f"{ours:.1f} s against {theirs:.1f} s"
         yield Row(f"imputing: {name}, {size}, time", ours / theirs, limit, "scikit-learn", detail)
         detail = f"{peak:.0f} MB against {their_peak:.0f} MB"
-        yield Row(f"imputing: {name}, {size}, memory", peak / their_peak, "", "scikit-learn", detail)
+        yield Row(
+            f"imputing: {name}, {size}, memory", peak / their_peak, "", "scikit-learn", detail
+        )
     for name in ("denoising_autoencoder", "miwae"):
         ours, peak = _measure("ours", name)
         size = "{:,} x {}".format(*SIZES[name])
