@@ -46,9 +46,9 @@ def _watch_batch(identity: str) -> None:
         for sentence in job.result["sentences"]:
             st.info(sentence, icon=":material/info:")
         _offer(job.result["file"], "Download the predictions", "predictions", "primary")
-        _offer(job.result["completed"], "Download the values the model used", "completed",
-               "secondary", "Unknown values filled in as the model took them; the last column names "
-               "which those are.")  # fmt: skip
+        text = "Unknown values as the model filled them in; the last column names which those are."
+        label = "Download the values the model used"
+        _offer(job.result["completed"], label, "completed", "secondary", text)
     else:
         st.error(job.error or "The prediction was stopped.", icon=":material/error:")
 
