@@ -70,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--convert", action="append", default=[], metavar="COLUMN=ANSWER",
                           help="a conversion that was asked about, or keep")  # fmt: skip
     validate.set_defaults(command=_validate)
+    report = commands.add_parser("report", help="write a run's report, checklists and exports")
+    report.add_argument("run", type=Path, metavar="RUN_DIR")
+    report.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    report.add_argument("--intended-use", metavar="TEXT", help="what the model is meant for")
+    report.set_defaults(command=_report)
 
     work = commands.add_parser("work", help="carry out one queued job (what a worker runs)")
     work.add_argument("job", metavar="JOB_ID")
@@ -190,6 +195,15 @@ def _validate(options: argparse.Namespace) -> None:
     outcome = next(c for c in read_columns(options.output) if c.role == "outcome")
     print(write_headline(evaluation, outcome.name, outcome.unit or ""), file=sys.stderr)
     print(options.output)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from medcore.report import write_report
+
+    report = write_report(options.run, options.output, intended_use=options.intended_use)
+    print(report.export, file=sys.stderr)
+    print(f"{len(report.open)} items are left to the author.", file=sys.stderr)
+    print(report.folder)
 
 
 def _work(options: argparse.Namespace) -> int:

@@ -119,6 +119,18 @@ def test_out_gets_a_copy_that_predicts_by_itself(home, heart_failure_run, tmp_pa
     assert len(pd.read_csv(tmp_path / "out.csv")) == 1
 
 
+def test_report_writes_every_file_and_prints_its_folder(home, heart_failure_run, tmp_path):
+    target = tmp_path / "new" / "report"
+    done = medcore(
+        "report", heart_failure_run[0], "-o", target, "--intended-use", "Research.", home=home
+    )
+    assert Path(done.stdout.splitlines()[-1]) == target
+    assert "onnxruntime differs by at most" in done.stderr
+    for name in ("report.html", "model_card.md", "tripod_ai.csv", "model.onnx", "rebuild.py"):
+        assert (target / name).stat().st_size > 500, name
+    assert "Research." in (target / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -132,6 +144,8 @@ def test_out_gets_a_copy_that_predicts_by_itself(home, heart_failure_run, tmp_pa
         (["run", "sample:wdbc", "--outcome", "diagnosis", "--config", "none.json"], "none.json"),
         (["predict", ".", "x.csv", "-o", "y.csv"], "no model"),
         (["validate", ".", "x.csv", "-o", "y"], "x.csv"),
+        (["report", ".", "-o", "out"], "nothing to report"),
+        (["report", "."], "--output"),
         (["work", "no-such-job"], "no-such-job"),
         (["fly"], "fly"),
     ],

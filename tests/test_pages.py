@@ -115,7 +115,7 @@ def test_an_empty_page_says_what_is_missing(page):
 def test_a_page_with_a_finished_run_opens(open_case, page, case):
     app = open_case(page, case)
     assert app.title
-    if page in ("results", "predict", "validate"):
+    if page in ("results", "predict", "validate", "report"):
         assert "Research use. Not a medical device." in words(app)
 
 

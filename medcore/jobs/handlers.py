@@ -5,6 +5,7 @@ Heavy packages are imported inside: the server knows this table without loading 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from medcore.config import load_config
-from medcore.errors import JobError
+from medcore.errors import JobError, StoreError
 from medcore.records import Evaluation, Event, Watch
 from medcore.store import (
     Job,
@@ -28,7 +29,7 @@ from medcore.store import (
     set_run_summary,
 )
 from medcore.store.files import remove_folder
-from medcore.store.folder import VALIDATIONS
+from medcore.store.folder import REPORT, VALIDATIONS
 
 Handler = Callable[[Workspace, Job, Watch], dict[str, Any] | None]
 
@@ -116,6 +117,21 @@ def validate(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | N
     return None if evaluation is None else {"validation": job.id}
 
 
+def report(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any]:
+    """Write a run's report beside it; its data may be gone by then."""
+    from medcore.report import write_report
+
+    if job.run is None:
+        raise JobError("This job names no run.")
+    run = get_run(workspace, job.run)
+    watch.emit(Event(time.time(), "report", f"Writing the report of {run.name}", 0.1))
+    dataset = None
+    with contextlib.suppress(StoreError):
+        dataset = load_dataset(workspace, run.dataset)
+    written = write_report(run.folder, run.folder / REPORT, title=run.name, dataset=dataset)
+    return {"files": list(written.files)}
+
+
 def laboratory(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
     """Compare strategies; what was fitted is kept until the end, for a restart."""
     from medcore.laboratory import read_choice
@@ -151,6 +167,7 @@ HANDLERS: Mapping[str, Handler] = {
     "predict": predict_file,
     "validate": validate,
     "laboratory": laboratory,
+    "report": report,
 }
 LANES: Mapping[str, Lane] = {
     "import": "short",
@@ -159,4 +176,5 @@ LANES: Mapping[str, Lane] = {
     "predict": "short",
     "validate": "short",
     "laboratory": "long",
+    "report": "short",
 }

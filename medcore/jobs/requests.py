@@ -102,6 +102,11 @@ def start_prediction(workspace: Workspace, run_id: str, path: Path, name: str) -
     return submit(workspace, "predict", payload, run=get_run(workspace, run_id).id)
 
 
+def start_report(workspace: Workspace, run_id: str) -> Job:
+    """Write a judged run's report, its checklists and exports into its folder."""
+    return submit(workspace, "report", {}, run=get_run(workspace, run_id).id)
+
+
 def _relative(workspace: Workspace, path: Path) -> str:
     path = inside(workspace, str(path.absolute()))
     return path.relative_to(workspace.folder.resolve()).as_posix()

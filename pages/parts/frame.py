@@ -18,6 +18,7 @@ WORK = {
     "predict": "Predicting a file",
     "validate": "Validating elsewhere",
     "laboratory": "Laboratory",
+    "report": "Report",
 }
 RESEARCH = "Research use. Not a medical device."
 

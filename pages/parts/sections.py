@@ -26,6 +26,7 @@ SECTIONS = {
     "Use": [
         ("predict", "Predict", ":material/person_search:"),
         ("notes", "Notes", ":material/clinical_notes:"),
+        ("report", "Report", ":material/description:"),
     ],
     "Workspace": [("workspace", "Workspace", ":material/folder:")],
 }
