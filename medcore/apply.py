@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig
-from medcore.data import ColumnMatch, configure_rows, make_dataset, open_dataset, read_cells
+from medcore.data import (
+    ColumnMatch,
+    configure_rows,
+    make_dataset,
+    open_dataset,
+    read_cells,
+    read_table_isolated,
+)
+from medcore.data.media import new_media_folder
 from medcore.errors import StoreError
 from medcore.evaluate.conformal import class_p_values
 from medcore.predict import FittedModel, add_predictions, predict_dataset
@@ -24,7 +32,7 @@ from medcore.prepare import (
 )
 from medcore.recipes import load_model
 from medcore.records import Column
-from medcore.store.files import replacing
+from medcore.store.files import copy_folder, replacing
 from medcore.store.folder import EVALUATION, read_columns, read_config, read_json
 
 
@@ -85,6 +93,7 @@ def predict_file(
 def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the model says of one patient, JSON-ready; None or absent means unknown.
 
+    The value of an image column is the path of a file.
     Keys: classes, value, low, high (lists, or numbers for regression), positive, threshold,
     coverage (that of low–high for numbers), plausible (see `_plausible`), imputed (column, used,
     then), outside (column, value, low, high), unexpected (sentences on gaps that no training
@@ -92,11 +101,13 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     has no network that tells).
     """
     inputs = [column.name for column in deployed.columns if column.role == "input"]
+    values, media = _keep_pictures(deployed, values)
     frame = pd.DataFrame([{name: values.get(name) for name in inputs}])
     for name in frame.columns:
         if frame[name].dtype == object:
             frame[name] = frame[name].astype("string")
     dataset = make_dataset(frame, "patient", "form", "", least_columns=1)
+    dataset = replace(dataset, media=media)
     ready, _ = configure_rows(dataset, deployed.columns, deployed.config)
     coverage = deployed.config.evaluate.coverage
     said = predict_dataset(deployed.model, ready, coverage=coverage)
@@ -139,6 +150,22 @@ def _plausible(model: FittedModel, plain: np.ndarray) -> dict[str, Any] | None:
         "patients": len(known[0]),
         "patients_by_class": counts.tolist(),
     }
+
+
+def _keep_pictures(
+    deployed: Deployed, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], Path | None]:
+    """Decode a patient's images in a process of its own; return the names they are kept under."""
+    kept, media = dict(values), None
+    for column in deployed.columns:
+        path = values.get(column.name)
+        if column.role != "input" or column.kind != "image" or not path:
+            continue
+        media = media or new_media_folder()
+        read = read_table_isolated(Path(path), name=column.name, folder=media.parent)
+        copy_folder(read.media, media)
+        kept[column.name] = read.frame["image"].iloc[0]
+    return kept, media
 
 
 def _plain(values: np.ndarray) -> Any:

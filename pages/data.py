@@ -9,13 +9,14 @@ from medcore.store import drop_upload, list_datasets, stage_upload
 from pages.parts import state
 from pages.parts.columns import edit_columns
 from pages.parts.frame import count, open_page
-from pages.parts.imports import await_import, refuse, show_imports
+from pages.parts.imports import await_import, pack_pictures, refuse, show_imports
+from pages.parts.thumbnails import show_rows
 
 
 def take_uploads(files: list) -> None:
     """Stage the uploaded files and queue their reading."""
     workspace = state.current().workspace
-    for file in files:
+    for file in pack_pictures(files):
         try:
             path = stage_upload(workspace, file.name, file)
             estimate = estimate_memory(path)
@@ -33,7 +34,8 @@ def show_uploader() -> None:
     """Show where files are dropped; what is dropped is read in the background."""
     count = st.session_state.setdefault("uploads", 0)
     files = st.file_uploader(
-        "Drop tables here: CSV, TSV, Excel, Parquet, Stata, SAS or SPSS, up to 500 MB",
+        "Drop tables here (CSV, TSV, Excel, Parquet, Stata, SAS, SPSS), or images: several files, "
+        "a MedMNIST file, or a zip with one folder a class or with a table; up to 500 MB",
         accept_multiple_files=True,
         key=f"uploader_{count}",
     )
@@ -65,7 +67,7 @@ def choose_dataset() -> None:
 
 used = state.current().dataset
 if used is None:
-    open_page("Data", "Bring a table of patients, one row each (or one row a visit).")
+    open_page("Data", "Bring patients: a table with one row each (or one row a visit), or images.")
     show_imports()
     show_uploader()
     choose_dataset()
@@ -97,7 +99,7 @@ else:
     st.subheader("What each column is", anchor=False)
     edit_columns(state.table(), dataset)
     st.subheader("The first rows", anchor=False)
-    st.dataframe(dataset.frame.head(50), height=280)
+    show_rows(dataset)
     with st.expander("Bring another table, or use another one"):
         show_uploader()
         choose_dataset()

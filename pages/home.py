@@ -38,7 +38,9 @@ for column, sample in zip(columns, SAMPLES, strict=True):
         st.caption(f"{sample.licence}. {sample.source}")
 
 st.subheader("Or bring your own", anchor=False)
-state.link("data", "Upload a table (CSV, Excel, Parquet, Stata, SAS, SPSS)", ":material/upload:")
+state.link(
+    "data", "Upload a table (CSV, Excel, Parquet, Stata, SAS, SPSS) or images", ":material/upload:"
+)
 st.caption(
     "Your data stay on this server, in a workspace that only its unguessable address opens. No "
     "telemetry."

@@ -25,7 +25,7 @@ def choose_settings() -> RunConfig:
         config = choose_split(config, dataset)
     left, right = st.columns(2)
     with left:
-        kinds = {column.kind for column in dataset.with_role("input")}
+        kinds = state.input_kinds()
         model = show_model(config, place, kinds)
         config = change_config(config, {"model.name": model})
     with right:

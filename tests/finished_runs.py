@@ -7,6 +7,7 @@ import pandas as pd
 
 from medcore.config import RunConfig, change_config
 from medcore.data import load_sample, make_dataset
+from medcore.data.media import new_media_folder
 from medcore.jobs.handlers import train
 from medcore.records import Dataset, Run, Watch
 from medcore.store import (
@@ -20,6 +21,7 @@ from medcore.store import (
     save_dataset,
     save_settings,
 )
+from tests.picture_rows import picture_dataset
 
 QUICK = {"evaluate.resamples": 100, "train.epochs": 2, "model.width": 8, "model.layers": 1}
 
@@ -58,7 +60,18 @@ def a_rare_table(rows: int = 400) -> Dataset:
     return make_dataset(table, "Lactate", "lactate.csv", "2" * 64)
 
 
+def a_picture_table() -> Dataset:
+    """Return pictures of discs with a number beside; one row has no picture."""
+    dataset = picture_dataset(new_media_folder().parent, 90, table=True)
+    dataset.frame.loc[3, "scan"] = pd.NA
+    return dataset
+
+
 CASES = {
+    "pictures": (
+        a_picture_table,
+        {"model.name": "resnet_small", "data.roles": {"place": "outcome"}, "train.batch_size": 32},
+    ),
     "rival": (lambda: load_sample("heart_failure"), {"model.name": "logistic"}),
     "binary": (lambda: load_sample("heart_failure"), {"model.name": "mlp"}),
     "folds": (

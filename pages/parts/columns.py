@@ -10,7 +10,9 @@ from medcore.errors import MedcoreError
 from medcore.records import Column, Dataset
 from pages.parts import state
 
-KINDS = {"number": "number", "category": "category", "date": "date", "text": "text"}
+KINDS = {
+    "number": "number", "category": "category", "date": "date", "text": "text", "image": "image",
+}  # fmt: skip
 ROLES = {
     "input": "input",
     "outcome": "outcome (to predict)",
@@ -79,6 +81,8 @@ def _bars(column: Column, values: pd.Series) -> list[int]:
         return np.histogram(numbers[np.isfinite(numbers)], bins=BARS)[0].tolist()
     if column.kind == "date" and len(known):
         return np.histogram(known.dt.year.to_numpy(), bins=BARS)[0].tolist()
+    if column.kind == "image":
+        return []
     return known.astype("string").value_counts().head(BARS).tolist()
 
 

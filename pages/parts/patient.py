@@ -13,7 +13,7 @@ import streamlit as st
 from medcore.evaluate import label_model
 from medcore.jobs import ask, warm_up
 from medcore.records import Column, Run
-from medcore.store import read_columns, read_rules
+from medcore.store import drop_upload, read_columns, read_rules, stage_upload
 from pages.parts import state
 from pages.parts.certainty import show_answers
 from pages.parts.charts import BLUE, make_figure
@@ -45,8 +45,7 @@ def show_patient(run: Run) -> None:
         asked = st.form_submit_button("Predict", type="primary", icon=":material/play_arrow:")
     if asked:
         with st.spinner("Asking the model …"):
-            question = {"do": "predict_rows", "run_folder": str(run.folder), "rows": [values]}
-            answer = ask(state.current().workspace.home, question)
+            answer = _ask(run, values)
         st.session_state["said"] = (run.id, answer["rows"][0])
     if (said := st.session_state.get("said")) and said[0] == run.id:
         _show_answer(run, inputs, said[1])
@@ -59,6 +58,23 @@ def _write_rule(rule: Mapping[str, Any] | None) -> str | None:
     if not rule["gaps"]:
         return f"Every training patient had this value. If it is unknown: {rule['then']}."
     return f"Unknown in {rule['gaps']:.0%} of training patients. If it is unknown: {rule['then']}."
+
+
+def _ask(run: Run, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the model; uploaded pictures are on the disk only as long as it looks at them."""
+    workspace = state.current().workspace
+    staged = {
+        name: stage_upload(workspace, value.name, value)
+        for name, value in values.items()
+        if hasattr(value, "read")
+    }
+    row = {**values, **{name: str(path) for name, path in staged.items()}}
+    try:
+        question = {"do": "predict_rows", "run_folder": str(run.folder), "rows": [row]}
+        return ask(workspace.home, question)
+    finally:
+        for path in staged.values():
+            drop_upload(path)
 
 
 def _show_field(column: Column, run_id: str, text: str | None) -> Any:
@@ -78,6 +94,8 @@ def _show_field(column: Column, run_id: str, text: str | None) -> Any:
             help=text,
         )  # fmt: skip
         return None if day is None else day.isoformat()
+    if column.kind == "image":
+        return st.file_uploader(label, key=place, help=text or "PNG, JPEG or DICOM")
     return st.text_input(label, placeholder="unknown", key=place, help=text) or None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from medcore.config import PRESETS, RunConfig, change_config, preset_config
+from medcore.config import PRESETS, RunConfig, change_config, preset_config, preset_values
 from medcore.data import assign_columns, infer_task, outcome_candidates, outcome_classes
 from medcore.records import Dataset
 from pages.parts import state
@@ -133,9 +133,9 @@ def choose_preset(config: RunConfig) -> None:
         chosen = st.session_state[place]
         if chosen is not None:
             # The presets differ in these names; what another one had set must not stay.
-            changed = {name for values in PRESETS.values() for name in values}
-            usual = {name: read_field(RunConfig(), name) for name in changed}
-            state.keep_settings(preset_config(chosen, change_config(config, usual)))
+            usual = {name: read_field(RunConfig(), name) for name in _preset_names()}
+            config_now = change_config(config, usual)
+            state.keep_settings(preset_config(chosen, config_now, state.input_kinds()))
             bump_version()
 
     st.segmented_control(
@@ -149,12 +149,17 @@ def choose_preset(config: RunConfig) -> None:
 
 def find_preset(config: RunConfig) -> str | None:
     """Return the preset whose values the settings have; None when they are someone's own."""
-    changed = {name for values in PRESETS.values() for name in values}
     for preset in PRESETS:
-        model = preset_config(preset)
-        if all(read_field(config, name) == read_field(model, name) for name in changed):
+        model = preset_config(preset, None, state.input_kinds())
+        if all(read_field(config, name) == read_field(model, name) for name in _preset_names()):
             return preset
     return None
+
+
+def _preset_names() -> set[str]:
+    """Return the settings in which the presets differ for the inputs in use."""
+    kinds = state.input_kinds()
+    return {name for preset in PRESETS for name in preset_values(preset, kinds)}
 
 
 def version() -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from medcore.checks import check_dataset
-from medcore.config import RunConfig, preset_config
+from medcore.config import Kind, RunConfig, preset_config
 from medcore.data import assign_columns
 from medcore.errors import MedcoreError, StoreError
 from medcore.records import Dataset, Finding, Run
@@ -153,7 +153,9 @@ def settings() -> RunConfig:
     now = current()
     assert now.dataset is not None
     kept = load_settings(now.workspace, now.dataset.id)
-    return preset_config("quick") if kept == RunConfig() else kept
+    if kept != RunConfig():
+        return kept
+    return preset_config("quick", None, {c.kind for c in table().with_role("input")})
 
 
 def keep_settings(config: RunConfig) -> None:
@@ -170,6 +172,11 @@ def configured() -> Dataset:
     except MedcoreError as error:
         st.error(str(error), icon=":material/error:")
         return table()
+
+
+def input_kinds() -> set[Kind]:
+    """Return the kinds of the columns that a model may look at."""
+    return {column.kind for column in configured().with_role("input")}
 
 
 @st.cache_data(scope="session", max_entries=8, show_spinner="Checking the data …")
