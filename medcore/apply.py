@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,8 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     coverage (that of low–high for numbers), plausible (see `_plausible`), imputed (column, used,
     then), outside (column, value, low, high), unexpected (sentences on gaps that no training
     patient had) and unusual (the share of training patients less unusual, or None where the model
-    has no network that tells).
+    has no network that tells). Time to event: value, low and high are risks by cause and by
+    `times`, and horizons (label, time) are among the times.
     """
     inputs = [column.name for column in deployed.columns if column.role == "input"]
     values, media = _keep_pictures(deployed, values)
@@ -124,6 +125,8 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
         "threshold": deployed.threshold,
         "coverage": coverage,
         "plausible": _plausible(deployed.model, said.plain),
+        "times": list(said.times),
+        "horizons": [asdict(horizon) for horizon in said.horizons],
         "imputed": [{**cell, "then": then.get(cell["column"], "")} for cell in imputed],
         "unexpected": unexpected_gaps(cohort.rules, ready.frame),
         "unusual": None if share is None else _plain(share)[0],
@@ -140,7 +143,9 @@ def _plausible(model: FittedModel, plain: np.ndarray) -> dict[str, Any] | None:
     patients of the same class only. None for numbers and without such patients.
     """
     reference = model.reference
-    if not model.classes or reference is None or not len(reference.outcome):
+    if not model.classes or model.task == "survival":
+        return None
+    if reference is None or not len(reference.outcome):
         return None
     known = (np.asarray(reference.outcome, dtype=np.int64), reference.predicted, plain)
     counts = np.bincount(known[0], minlength=len(model.classes))

@@ -23,6 +23,7 @@ from medcore.evaluate import evaluate_predictions, evaluation_json, judge_groupi
 from medcore.evaluate.pooling import DRAW
 from medcore.predict import (
     COVERAGE,
+    FittedModel,
     predict_dataset,
     predict_rows,
     split_draws,
@@ -91,10 +92,13 @@ def run(
 
     _tell(watch, "judge", "Predicting the test patients", FITTING[1])
     coverage = config.evaluate.coverage
-    frames = [predict_parts(fitted, ready, parts, fold, coverage) for fitted, parts, fold in fits]
+    frames = [
+        predict_parts(fitted, ready, parts, fold, positive, coverage)
+        for fitted, parts, fold in fits
+    ]
     frame = pd.concat([f for f in frames if f is not None], ignore_index=True)
     task = fits[-1][0].model.task
-    predictions = Predictions(task, tuple(classes), positive, frame)
+    predictions = Predictions(task, tuple(classes), positive, frame, ready.horizons, ready.times)
     _tell(watch, "judge", "Judging the model", 0.94)
     evaluation = evaluate_predictions(predictions, config)
     groups = judge_groupings(predictions, config, usual_groups(ready))
@@ -174,7 +178,12 @@ def _part_of(watch: Watch, start: float, share: float) -> Watch:
 
 
 def predict_parts(
-    fitted: Fitted, dataset: Dataset, parts: Parts, fold: int, coverage: float = COVERAGE
+    fitted: Fitted,
+    dataset: Dataset,
+    parts: Parts,
+    fold: int,
+    positive: str | None = None,
+    coverage: float = COVERAGE,
 ) -> pd.DataFrame | None:
     """Return the rows of `predictions.parquet` for one fit; None for a final model after folds."""
     if "test" not in parts:
@@ -187,23 +196,38 @@ def predict_parts(
         models["uncalibrated"] = without_recalibration(fitted.model)
     models |= {name: fitted.baselines[name] for name in BASELINES if name in fitted.baselines}
     for name, model in models.items():
-        held = value_columns(fitted.model.classes, fitted.held_out[name])
+        held = told_columns(model, positive, fitted.held_out[name])
         held |= {"row_id": fitted.row_id, "fold": held_fold, "model": name}
         frames.append(pd.DataFrame(held))
         later = [part for part in ("calibration", "test") if part in parts]
         rows = np.concatenate([parts[part] for part in later])
         said = predict_dataset(model, dataset, rows, coverage)
-        new = value_columns(model.classes, said.value, said.low, said.high)
+        new = told_columns(model, positive, said.value, said.low, said.high)
         frames.append(pd.DataFrame({**new, "row_id": rows, "fold": fold, "model": name}))
     for draw, model in split_draws(fitted.model).items():
         rows = parts["test"]
-        new = value_columns(model.classes, predict_rows(model, dataset, rows))
+        new = told_columns(model, positive, predict_rows(model, dataset, rows))
         frames.append(
             pd.DataFrame({**new, "row_id": rows, "fold": fold, "model": f"{DRAW}{draw + 1}"})
         )
     frame = pd.concat(frames, ignore_index=True)
     frame["part"] = frame["row_id"].map(part_of)
     return describe_rows(frame, dataset)
+
+
+def told_columns(
+    model: FittedModel,
+    positive: str | None,
+    value: np.ndarray,
+    low: np.ndarray | None = None,
+    high: np.ndarray | None = None,
+) -> dict[str, object]:
+    """Return predictions as the columns of `predictions.parquet`; time to event: risks, curves."""
+    if model.task != "survival":
+        return value_columns(model.classes, value, low, high)
+    cohort, risk = model.cohort, value[:, model.classes.index(positive)]
+    told = {f"risk_{h.label}": risk[:, cohort.times.index(h.time)] for h in cohort.horizons}
+    return told | {f"curve_{place}": risk[:, place] for place in range(risk.shape[1])}
 
 
 def value_columns(
@@ -228,14 +252,18 @@ def describe_rows(frame: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     source = dataset.frame.loc[frame["row_id"]]
     known: Mapping[str, pd.Series] = {
         role: source[columns[0].name] if (columns := dataset.with_role(role)) else None
-        for role in ("patient", "site", "outcome")
+        for role in ("patient", "site", "duration")
     }
     for role in ("patient", "site"):
         values = known[role]
         words = None if values is None else values.astype("string").to_numpy()
         frame[role] = pd.Series(words, index=frame.index, dtype="string")
-    frame["outcome"] = known["outcome"].to_numpy()
+    outcome = dataset.predicted_column()
     first = ["row_id", "patient", "site", "part", "fold", "model", "outcome"]
+    if outcome.role == "event":
+        frame["duration"] = known["duration"].to_numpy(np.float64)
+        first.append("duration")
+    frame["outcome"] = source[outcome.name].to_numpy()
     return frame[[*first, *(name for name in frame.columns if name not in first)]]
 
 

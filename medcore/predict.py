@@ -17,7 +17,7 @@ from medcore.config import Task
 from medcore.evaluate import venn_abers
 from medcore.evaluate.conformal import conformal_reach
 from medcore.prepare import Preparation, prepare_rows
-from medcore.records import Block, Dataset, Prepared
+from medcore.records import Block, Dataset, Horizon, Prepared
 
 COVERAGE = 0.9
 
@@ -101,8 +101,9 @@ def split_draws(model: FittedModel) -> dict[int, FittedModel]:
 class Predicted:
     """What a model says of rows, in their order.
 
-    `value`, `low` and `high`: float64 (rows, classes) probabilities, or (rows,) values; `plain`:
-    the value before risks were put right.
+    `value`, `low` and `high`: float64 (rows, classes) probabilities, (rows,) values, or for time to
+    event (rows, causes, times) risks, `classes` being the causes; `plain`: the value before risks
+    were put right.
     """
 
     row_id: np.ndarray
@@ -111,6 +112,8 @@ class Predicted:
     low: np.ndarray
     high: np.ndarray
     plain: np.ndarray | None = None
+    horizons: tuple[Horizon, ...] = ()
+    times: tuple[float, ...] = ()
 
 
 def predict_rows(
@@ -163,12 +166,16 @@ def predict_dataset(
 
     Classes: the Venn–Abers interval of each class against the rest (Vovk and Petej 2014), widened
     to hold the estimate. Numbers: the split conformal interval that holds a share `coverage` of new
-    patients' values (Lei et al. 2018). Without reference patients low and high are NaN.
+    patients' values (Lei et al. 2018). Time to event: the 95 % interval of what became of reference
+    patients with a similar risk, widened to hold the estimate. Without reference patients low and
+    high are NaN.
     """
     value, plain = predict_both(model, dataset, row_ids)
     index = dataset.frame.index if row_ids is None else row_ids
     low, high = predict_interval(model, value, plain, coverage)
-    return Predicted(np.asarray(index, dtype=np.int64), model.classes, value, low, high, plain)
+    rows, cohort = np.asarray(index, dtype=np.int64), model.cohort
+    told = (cohort.horizons, cohort.times)
+    return Predicted(rows, model.classes, value, low, high, plain, *told)
 
 
 def predict_member(fitted: Any, prepared: Prepared) -> np.ndarray:
@@ -216,6 +223,8 @@ def predict_interval(
     if model.task == "regression":
         reach = conformal_reach(np.abs(reference.outcome - reference.predicted), coverage)
         return value - reach, value + reach
+    if model.task == "survival":
+        return _risk_intervals(reference, value, np.asarray(model.cohort.times))
     low, high = _class_intervals(reference, plain)
     return np.minimum(low, value), np.maximum(high, value)
 
@@ -229,6 +238,20 @@ def _class_intervals(reference: Reference, plain: np.ndarray) -> tuple[np.ndarra
     return low, high
 
 
+def _risk_intervals(
+    reference: Reference, value: np.ndarray, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    from medcore.evaluate.similar import similar_incidence
+
+    duration, cause = reference.outcome[:, 0], reference.outcome[:, 1].astype(np.int64)
+    low, high = np.empty_like(value), np.empty_like(value)
+    for place in range(value.shape[1]):
+        known, asked = (said[:, place].mean(axis=1) for said in (reference.predicted, value))
+        bounds = similar_incidence(duration, cause, known, asked, place + 1, times)
+        low[:, place], high[:, place] = bounds
+    return np.minimum(low, value), np.maximum(high, value)
+
+
 def add_predictions(
     frame: pd.DataFrame,
     predicted: Predicted,
@@ -238,7 +261,8 @@ def add_predictions(
     """Return a table with the prediction's columns added on the right; nothing else changes.
 
     Rows must be in the order of `predicted`. Classes: `predicted` and `probability_CLASS`;
-    numbers: `predicted`, `predicted_low`, `predicted_high`. A name that exists gets the suffix
+    numbers: `predicted`, `predicted_low`, `predicted_high`; time to event: `risk_5y` and alike, the
+    risk of `positive` by each horizon. A name that exists gets the suffix
     `_medcore`. For `positive` and `threshold` see `choose_class`.
     """
     new = prediction_columns(predicted, positive, threshold)
@@ -257,6 +281,8 @@ def prediction_columns(
     predicted: Predicted, positive: str | None = None, threshold: float | None = None
 ) -> dict[str, np.ndarray]:
     """Return the columns that stand for a prediction in a file, by name."""
+    if predicted.horizons:
+        return risk_columns(predicted, positive)
     if not predicted.classes:
         bounds = {"predicted_low": predicted.low, "predicted_high": predicted.high}
         return {"predicted": predicted.value, **bounds}
@@ -265,6 +291,15 @@ def prediction_columns(
         for place, name in enumerate(predicted.classes)
     }
     return {"predicted": choose_class(predicted, positive, threshold), **shares}
+
+
+def risk_columns(predicted: Predicted, cause: str | None) -> dict[str, np.ndarray]:
+    """Return the risk of a cause by each horizon, `risk_5y` and alike, (rows,)."""
+    place = predicted.classes.index(cause) if cause else 0
+    return {
+        f"risk_{horizon.label}": predicted.value[:, place, predicted.times.index(horizon.time)]
+        for horizon in predicted.horizons
+    }
 
 
 def choose_class(

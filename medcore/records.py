@@ -51,13 +51,22 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True)
+class Horizon:
+    """A time by which risks are told, in the unit of the durations; `label` is "5y" or alike."""
+
+    label: str
+    time: float
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A table of patients or visits.
 
     `frame` keeps the source's columns; numbers are float64 or int64, categories and text are
     pandas strings, booleans are categories, dates are datetime64; missing is NaN / NA / NaT.
     Cells of image, audio and series columns are names of files in the folder `media`; equal
-    content has one name. `sha256` is the hash of the source file's bytes.
+    content has one name. `sha256` is the hash of the source file's bytes. Time to event:
+    `horizons` and, among others, their `times` are those at which risks are told.
     """
 
     name: str
@@ -67,6 +76,8 @@ class Dataset:
     columns: tuple[Column, ...]
     ledger: tuple[LedgerEntry, ...] = ()
     media: Path | None = None
+    horizons: tuple[Horizon, ...] = ()
+    times: tuple[float, ...] = ()
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; `KeyError` when there is none."""
@@ -75,6 +86,10 @@ class Dataset:
     def with_role(self, *roles: Role) -> tuple[Column, ...]:
         """Return the columns that have one of the roles, in the table's order."""
         return tuple(c for c in self.columns if c.role in roles)
+
+    def predicted_column(self) -> Column | None:
+        """Return the column that is predicted: the outcome, or the event that is waited for."""
+        return next(iter(self.with_role("outcome", "event")), None)
 
 
 @dataclass(frozen=True)
@@ -175,7 +190,9 @@ class Prepared:
     """Rows ready for a model, in the order of `row_id`.
 
     `blocks` is keyed "table" for all tabular columns together, else by column name.
-    `outcome`: int64 class codes into `classes`, or float64 for regression (`classes` empty).
+    `outcome`: int64 class codes into `classes`; float64 for regression (`classes` empty); for time
+    to event float64 (rows, 2), the duration and the cause: 0 censored, else its place in `classes`
+    from 1. `times` are then those at which risks are told.
     `group`: one int64 per patient (row position where there is no patient column).
     """
 
@@ -185,6 +202,7 @@ class Prepared:
     outcome: np.ndarray
     classes: tuple[str, ...]
     group: np.ndarray
+    times: tuple[float, ...] = ()
 
     def take(self, positions: np.ndarray) -> Prepared:
         """Return the rows at `positions` (int array into this record)."""
@@ -253,13 +271,17 @@ class Predictions:
 
     `frame` columns: row_id, patient, site, part, fold, model ("model" or a baseline's name),
     outcome, and `p_CLASS` per class, or `predicted`, `low`, `high` for regression.
-    `outcome` holds class names as strings, or floats. `fold` is -1 outside folds.
+    `outcome` holds class names as strings, or floats. `fold` is -1 outside folds. Time to event:
+    `duration`, `outcome` (a cause's name, or another word for censored), `risk_LABEL` for each of
+    the `horizons` and `curve_0`, `curve_1`, …, the risk of `positive` by each of the `times`.
     """
 
     task: Task
     classes: tuple[str, ...]
     positive: str | None
     frame: pd.DataFrame
+    horizons: tuple[Horizon, ...] = ()
+    times: tuple[float, ...] = ()
 
     def probabilities(self) -> np.ndarray:
         """Return the class probabilities, float64 (rows, classes), in the order of `classes`."""

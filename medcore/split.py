@@ -53,10 +53,10 @@ class _Rows:
 
 def _read_rows(dataset: Dataset) -> _Rows:
     row_id = dataset.frame.index.to_numpy(np.int64)
-    outcome = dataset.with_role("outcome")
-    if not outcome:
+    outcome = dataset.predicted_column()
+    if outcome is None:
         raise ConfigError("No column has the role outcome; choose what is to be predicted.")
-    stratum, names = _strata(dataset.frame[outcome[0].name])
+    stratum, names = _strata(dataset.frame[outcome.name])
     patient = dataset.with_role("patient")
     group = _groups(dataset.frame[patient[0].name], row_id) if patient else row_id
     return _Rows(row_id, group, stratum, names)

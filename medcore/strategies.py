@@ -16,7 +16,13 @@ from medcore.errors import ConfigError
 
 ROW_STRATEGIES = ("oversample", "undersample", "smote")
 NETWORK_STRATEGIES = ("focal", "logit_adjusted", "balanced_sampler")
-FITTED_NETWORKS = ("mlp", "tabm", *(name for names in ENCODER_NAMES.values() for name in names))
+# Networks and plain models for time to event, and for nothing else.
+SURVIVAL_NETWORKS = ("deepsurv", "logistic_hazard", "deephit")
+SURVIVAL_MODELS = ("cox", *SURVIVAL_NETWORKS)
+FITTED_NETWORKS = (
+    "mlp", "tabm", *(name for names in ENCODER_NAMES.values() for name in names),
+    *SURVIVAL_NETWORKS,
+)  # fmt: skip
 NETWORKS = (*FITTED_NETWORKS, "recommended")
 ENCODER_TITLES: dict[EncoderName, str] = {
     "resnet_small": "Small residual network",
@@ -71,6 +77,17 @@ def is_network(name: str) -> bool:
     return base_name(name) in FITTED_NETWORKS
 
 
+def suits(name: str, task: Task) -> bool:
+    """Tell whether a model, or a baseline, can learn a task.
+
+    >>> suits("cox", "survival"), suits("tabm", "survival"), suits("prevalence", "survival")
+    (True, False, True)
+    """
+    if name in ("prevalence", "recommended"):
+        return True
+    return (base_name(name) in SURVIVAL_MODELS) == (task == "survival")
+
+
 def treats(name: str, balance: BalanceConfig) -> bool:
     """Tell whether the strategy for rare classes changes how the model `name` is fitted."""
     if balance.strategy == "none" or name == "prevalence":
@@ -97,6 +114,13 @@ def check_strategies(config: RunConfig, task: Task) -> None:
             "Recalibration needs an outcome with classes, and this one has none: "
             "set model.recalibration to none."
         )
+    if not suits(config.model.name, task):
+        raise ConfigError(_unsuited(config.model.name, task))
+    if task == "survival" and config.augment.mixup:
+        raise ConfigError(
+            "Mixup would mix two patients' follow-up, which has no meaning for time to event: set "
+            "augment.mixup to 0."
+        )
     if config.missing.strategy == "native" and config.model.name != "gradient_boosting":
         raise ConfigError(
             f"The model '{config.model.name}' cannot take missing values as they are (native): "
@@ -112,11 +136,28 @@ def check_strategies(config: RunConfig, task: Task) -> None:
                 )
 
 
+def _unsuited(name: str, task: Task) -> str:
+    if task == "survival":
+        return (
+            f"The model '{name}' does not predict time to event: choose recommended, "
+            f"{', '.join(SURVIVAL_MODELS[:-1])} or {SURVIVAL_MODELS[-1]}."
+        )
+    return (
+        f"The model '{name}' predicts time to event, for which a column must have the role "
+        "duration and one the role event: give these roles, or choose recommended."
+    )
+
+
 def _check_balance(config: RunConfig, task: Task) -> None:
     balance, name = config.balance, config.model.name
     if balance.strategy == "none":
         return
     title = BALANCE_TITLES[balance.strategy]
+    if task == "survival":
+        raise ConfigError(
+            f"{title} is for classes; in time to event, censored patients are no class: set "
+            "balance.strategy to none."
+        )
     if task == "regression":
         raise ConfigError(
             f"{title} needs an outcome with classes, and this one is a number: "

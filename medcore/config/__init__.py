@@ -30,7 +30,7 @@ from medcore.config.base import (
     Task,
     ThresholdRule,
 )
-from medcore.config.judging import EvaluateConfig
+from medcore.config.judging import EvaluateConfig, OutcomeConfig, SplitConfig
 from medcore.config.modalities import ENCODER_NAMES, ImageConfig
 from medcore.config.sections import (
     AugmentConfig,
@@ -38,10 +38,8 @@ from medcore.config.sections import (
     DataConfig,
     MissingConfig,
     ModelConfig,
-    OutcomeConfig,
     PrepareConfig,
     Repair,
-    SplitConfig,
     TrainConfig,
 )
 from medcore.errors import ConfigError

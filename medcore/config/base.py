@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,13 +10,14 @@ Kind = Literal["number", "category", "text", "image", "audio", "series", "date"]
 Role = Literal[
     "input", "outcome", "patient", "site", "date", "duration", "event", "treatment", "ignored"
 ]
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "survival"]
 Part = Literal["train", "validation", "calibration", "test"]
 ImageEncoder = Literal["resnet_small", "resnet18", "resnet50"]
 # Networks that are named by how they look at one kind of column.
 EncoderName = ImageEncoder
 ModelName = Literal[
     "recommended", "tabm", "mlp", EncoderName, "logistic", "random_forest", "gradient_boosting",
+    "cox", "deepsurv", "logistic_hazard", "deephit",
 ]  # fmt: skip
 Preset = Literal["quick", "balanced", "thorough"]
 MissingStrategy = Literal[
@@ -38,3 +39,14 @@ class Section(BaseModel):
     """A group of settings; unknown names are refused and instances never change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def read_list(value: Any) -> Any:
+    """Return the words of a list written in one line, as the command line gives it.
+
+    >>> read_list("1y, 5y")
+    ('1y', '5y')
+    """
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    return value

@@ -1,10 +1,80 @@
-"""The settings by which a model is judged."""
+"""Settings of the question: what is predicted, who is judged on, and how."""
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from typing import Any, Literal
 
-from medcore.config.base import ADVANCED, Section, ThresholdRule
+from pydantic import Field, field_validator, model_validator
+
+from medcore.config.base import ADVANCED, Section, ThresholdRule, read_list
+
+
+class OutcomeConfig(Section):
+    """The outcome's meaning."""
+
+    positive: str | None = Field(
+        None,
+        title="Positive class",
+        description="The class whose risk is predicted; by default the rarer one.",
+    )
+    order: tuple[str, ...] = Field(
+        (),
+        title="Order of the classes",
+        description="From least to most, where more than two classes have an order, such as low, "
+        "middle, high; a far miss then counts more than a near one (quadratic kappa). Classes "
+        "that are numbers have their own.",
+    )
+
+    censored: str | None = Field(
+        None,
+        title="Value that means censored",
+        description="Time to event: the value of the event column for those who had no event "
+        "while they were followed; by default 0, no, alive, censored and alike.",
+    )
+    follow_up_end: float | None = Field(
+        None,
+        gt=0,
+        title="End of follow-up",
+        description="Time to event: follow-up is cut here, in the unit of the durations; later "
+        "events do not count. By default nothing is cut.",
+    )
+
+    @field_validator("order", mode="before")
+    @classmethod
+    def _read_order(cls, value: Any) -> Any:
+        return read_list(value)
+
+
+class SplitConfig(Section):
+    """Who is learned from and who is judged on."""
+
+    kind: Literal["holdout", "kfold", "temporal", "site"] = Field(
+        "holdout",
+        title="How patients are divided",
+        description="Hold-out: one random test group. k-fold: everyone is tested once. "
+        "Temporal: the latest patients are the test. Site: each site is tested in turn.",
+    )
+    test: float = Field(
+        0.2, ge=0.05, le=0.5, title="Test share",
+        description="Share of patients set aside and scored once, at the very end.",
+    )  # fmt: skip
+    validation: float = Field(
+        0.2, ge=0.05, le=0.5, title="Validation share", json_schema_extra=ADVANCED,
+        description="Share of the remaining patients that decides when to stop and the threshold.",
+    )  # fmt: skip
+    calibration: float = Field(
+        0.1, ge=0, le=0.4, title="Calibration share", json_schema_extra=ADVANCED,
+        description="Share of the training patients kept for calibration from 1,000 training rows; "
+        "below that, and at 0, cross-fitted predictions of the training rows serve instead.",
+    )  # fmt: skip
+    folds: int = Field(
+        5, ge=2, le=20, title="Folds", json_schema_extra=ADVANCED,
+        description="Number of groups in k-fold cross-validation.",
+    )  # fmt: skip
+    repeats: int = Field(
+        1, ge=1, le=10, title="Repeats", json_schema_extra=ADVANCED,
+        description="How often the whole cross-validation is repeated with other groups.",
+    )  # fmt: skip
 
 
 class EvaluateConfig(Section):
@@ -45,6 +115,17 @@ class EvaluateConfig(Section):
         description="Share of new patients whose outcome lies in the set of answers, or in the "
         "interval, that is given for each of them.",
     )  # fmt: skip
+
+    horizons: tuple[str, ...] = Field(
+        (), title="Horizons", json_schema_extra=ADVANCED,
+        description="Time to event: the times by which risks are told and judged, such as "
+        "365, 730 or 1y, 5y; by default the quartiles of the times of events.",
+    )  # fmt: skip
+
+    @field_validator("horizons", mode="before")
+    @classmethod
+    def _read_horizons(cls, value: Any) -> Any:
+        return read_list(value)
 
     @model_validator(mode="after")
     def _check_range(self) -> EvaluateConfig:

@@ -6,9 +6,9 @@ their widgets from these, the command line its `--set section.field=value`.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from medcore.config.base import (
     ADVANCED,
@@ -56,63 +56,6 @@ class DataConfig(Section):
     kinds: dict[str, Kind] = Field(default_factory=dict, title="Kinds")
     units: dict[str, str] = Field(default_factory=dict, title="Units")
     repairs: tuple[Repair, ...] = Field(default=(), title="Repairs agreed to")
-
-
-class OutcomeConfig(Section):
-    """The outcome's meaning."""
-
-    positive: str | None = Field(
-        None,
-        title="Positive class",
-        description="The class whose risk is predicted; by default the rarer one.",
-    )
-    order: tuple[str, ...] = Field(
-        (),
-        title="Order of the classes",
-        description="From least to most, where more than two classes have an order, such as low, "
-        "middle, high; a far miss then counts more than a near one (quadratic kappa). Classes "
-        "that are numbers have their own.",
-    )
-
-    @field_validator("order", mode="before")
-    @classmethod
-    def _read_list(cls, value: Any) -> Any:
-        """Read a list written in one line, as the command line gives it."""
-        if isinstance(value, str):
-            return tuple(word.strip() for word in value.split(",") if word.strip())
-        return value
-
-
-class SplitConfig(Section):
-    """Who is learned from and who is judged on."""
-
-    kind: Literal["holdout", "kfold", "temporal", "site"] = Field(
-        "holdout",
-        title="How patients are divided",
-        description="Hold-out: one random test group. k-fold: everyone is tested once. "
-        "Temporal: the latest patients are the test. Site: each site is tested in turn.",
-    )
-    test: float = Field(
-        0.2, ge=0.05, le=0.5, title="Test share",
-        description="Share of patients set aside and scored once, at the very end.",
-    )  # fmt: skip
-    validation: float = Field(
-        0.2, ge=0.05, le=0.5, title="Validation share", json_schema_extra=ADVANCED,
-        description="Share of the remaining patients that decides when to stop and the threshold.",
-    )  # fmt: skip
-    calibration: float = Field(
-        0.1, ge=0, le=0.4, title="Calibration share", json_schema_extra=ADVANCED,
-        description="Share of the training patients kept for calibration from 1,000 training rows; "
-        "below that, and at 0, cross-fitted predictions of the training rows serve instead.",
-    )  # fmt: skip
-    folds: int = Field(
-        5, ge=2, le=20, title="Folds", json_schema_extra=ADVANCED,
-        description="Number of groups in k-fold cross-validation.",
-    )  # fmt: skip
-    repeats: int = Field(
-        1, ge=1, le=10, title="Repeats", json_schema_extra=ADVANCED,
-        description="How often the whole cross-validation is repeated with other groups.",
-    )  # fmt: skip
 
 
 class MissingConfig(Section):
@@ -176,14 +119,16 @@ class ModelConfig(Section):
     name: ModelName = Field(
         "recommended", title="Model",
         description="Recommended joins a deep ensemble (TabM) with a logistic regression and a "
-        "random forest, weighted by predictions for patients they were not fitted on.",
+        "random forest; for time to event a Cox regression with a deep one (DeepSurv). They are "
+        "weighted by predictions for patients they were not fitted on.",
     )  # fmt: skip
     width: int = Field(
         64, ge=8, le=2048, title="Width", json_schema_extra=ADVANCED,
         description="Neurons per hidden layer.",
     )  # fmt: skip
     layers: int = Field(
-        2, ge=1, le=8, title="Layers", json_schema_extra=ADVANCED, description="Hidden layers.",
+        2, ge=0, le=8, title="Layers", json_schema_extra=ADVANCED,
+        description="Hidden layers; 0 leaves a linear model of the encoded inputs.",
     )  # fmt: skip
     dropout: float = Field(
         0.1, ge=0, le=0.8, title="Dropout", json_schema_extra=ADVANCED,
@@ -208,6 +153,11 @@ class ModelConfig(Section):
         "done about rare classes. Logistic (Platt) corrects level and spread, temperature the "
         "spread; neither changes who ranks above whom. Isotonic bends freely and needs 1,000 "
         "patients.",
+    )  # fmt: skip
+    intervals: int = Field(
+        20, ge=2, le=200, title="Intervals of time", json_schema_extra=ADVANCED,
+        description="For the logistic hazard and DeepHit: pieces that follow-up is divided into, "
+        "with about as many events in each.",
     )  # fmt: skip
 
 

@@ -8,12 +8,13 @@ from medcore.data.configure import (
     configure_dataset,
     configure_rows,
     dataset_json,
-    infer_task,
-    outcome_classes,
 )
+from medcore.data.followup import read_causes
+from medcore.data.horizons import write_horizon
 from medcore.data.isolation import read_table_isolated
 from medcore.data.kinds import outcome_candidates
 from medcore.data.media import new_media_folder
+from medcore.data.outcome import infer_task, outcome_classes
 from medcore.data.samples import SAMPLES, Sample, load_sample
 from medcore.data.sources import holds_media
 from medcore.data.table import MemoryEstimate, estimate_memory, make_dataset, read_cells, read_table
@@ -36,9 +37,11 @@ __all__ = [
     "open_dataset",
     "outcome_candidates",
     "outcome_classes",
+    "read_causes",
     "read_cells",
     "read_table",
     "read_table_isolated",
+    "write_horizon",
 ]
 
 

@@ -49,6 +49,11 @@ OUTCOME = re.compile(
     r"|.*[ _-](outcome|death|label))",
     re.I,
 )
+# Words for an outcome that did not happen.
+ABSENT = {
+    "no", "n", "0", "false", "f", "negative", "neg", "absent", "none", "benign", "alive", "normal",
+    "healthy", "control", "survived",
+}  # fmt: skip
 
 
 def settle_types(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:

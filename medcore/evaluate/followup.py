@@ -106,52 +106,17 @@ def read_at(followup: Followup, values: np.ndarray, moments: np.ndarray, first: 
     return np.concatenate([np.full((len(values), 1), first), values], axis=1)[:, place]
 
 
-def incidence_curve(
-    duration: np.ndarray, event: np.ndarray, cause: int = 1
-) -> dict[str, list[float]]:
-    """Return the cumulative incidence of a cause with 95 % intervals, JSON-ready lists by time.
+def incidence_interval(
+    followup: Followup, drawn: np.ndarray, counts: Counts, cause: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % interval of the incidence just after each time: (low, high).
 
-    Keys: time, risk, low, high. With other causes about, their patients can no longer have the
-    event (Aalen–Johansen); without, it is one minus Kaplan–Meier. Intervals on the log(−log) scale
-    of the share without, from Greenwood's variance or its counterpart for several causes (Marubini
-    and Valsecchi 1995).
-
-    >>> curve = incidence_curve(np.array([1.0, 2, 3, 4]), np.array([1, 0, 1, 1]))
-    >>> curve["time"], [round(risk, 3) for risk in curve["risk"]]
-    ([0.0, 1.0, 3.0, 4.0], [0.0, 0.25, 0.625, 1.0])
+    On the log(−log) scale of the share without, from Greenwood's variance or its counterpart for
+    several causes (Marubini and Valsecchi 1995).
     """
-    followup = read_followup(duration, event)
-    drawn = np.ones((1, len(duration)))
-    counts = count_patients(followup, drawn)
-    risk = incidence(followup, drawn, counts, cause)[0]
-    happened = np.add.reduceat(followup.event == cause, followup.starts)
-    low, high = _bounds(risk, _variance(risk, happened, counts))
-    kept = happened > 0
-    return {
-        "time": [0.0, *followup.times[kept].tolist()],
-        "risk": [0.0, *risk[kept].tolist()],
-        "low": [0.0, *low[kept].tolist()],
-        "high": [0.0, *high[kept].tolist()],
-    }
-
-
-def _variance(risk: np.ndarray, happened: np.ndarray, counts: Counts) -> np.ndarray:
-    """Return the variance of a cumulative incidence at each time, by the delta method."""
-    at_risk, every = counts.at_risk[0], counts.events[0]
-    free = before(kaplan_meier(counts))[0]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread = np.where(at_risk > every, every / (at_risk * (at_risk - every)), 0.0)
-        own = free**2 * happened * (at_risk - happened) / at_risk**3
-        joint = free * happened / at_risk**2
-    a, b = np.cumsum(spread), np.cumsum(risk * spread)
-    c, d = np.cumsum(risk**2 * spread), np.cumsum(joint)
-    e = np.cumsum(risk * joint)
-    found = risk**2 * a - 2 * risk * b + c + np.cumsum(own) - 2 * (risk * d - e)
-    return np.maximum(found, 0)
-
-
-def _bounds(risk: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    free = 1 - risk
+    risk = incidence(followup, drawn, counts, cause)
+    happened = np.add.reduceat(drawn * (followup.event == cause), followup.starts, axis=1)
+    variance, free = _variance(risk, happened, counts), 1 - risk
     inside = (free > 0) & (free < 1)
     low, high = risk.copy(), risk.copy()
     log = np.log(free[inside])
@@ -160,6 +125,44 @@ def _bounds(risk: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndar
         low[inside] = 1 - free[inside] ** np.exp(-reach)
         high[inside] = 1 - free[inside] ** np.exp(reach)
     return low, high
+
+
+def _variance(risk: np.ndarray, happened: np.ndarray, counts: Counts) -> np.ndarray:
+    """Return the variance of a cumulative incidence at each time, by the delta method."""
+    at_risk, every = counts.at_risk, counts.events
+    free = before(kaplan_meier(counts))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.where(at_risk > every, every / (at_risk * (at_risk - every)), 0.0)
+        own = np.nan_to_num(free**2 * happened * (at_risk - happened) / at_risk**3)
+        joint = np.nan_to_num(free * happened / at_risk**2)
+    a, b, c = (np.cumsum(risk**power * spread, axis=1) for power in range(3))
+    d, e = np.cumsum(joint, axis=1), np.cumsum(risk * joint, axis=1)
+    found = risk**2 * a - 2 * risk * b + c + np.cumsum(own, axis=1) - 2 * (risk * d - e)
+    return np.maximum(found, 0)
+
+
+def incidence_curve(
+    duration: np.ndarray, event: np.ndarray, cause: int = 1
+) -> dict[str, list[float]]:
+    """Return the cumulative incidence of a cause with 95 % intervals, JSON-ready lists by time.
+
+    Keys: time, risk, low, high. With other causes about, their patients can no longer have the
+    event (Aalen–Johansen); without, it is one minus Kaplan–Meier.
+
+    >>> curve = incidence_curve(np.array([1.0, 2, 3, 4]), np.array([1, 0, 1, 1]))
+    >>> curve["time"], [round(risk, 3) for risk in curve["risk"]]
+    ([0.0, 1.0, 3.0, 4.0], [0.0, 0.25, 0.625, 1.0])
+    """
+    followup = read_followup(duration, event)
+    drawn = np.ones((1, len(duration)))
+    counts = count_patients(followup, drawn)
+    risk = incidence(followup, drawn, counts, cause)
+    bounds = incidence_interval(followup, drawn, counts, cause)
+    kept = np.add.reduceat(followup.event == cause, followup.starts) > 0
+    lists = [[0.0, *values[0][kept].tolist()] for values in (risk, *bounds)]
+    return dict(zip(("risk", "low", "high"), lists, strict=True)) | {
+        "time": [0.0, *followup.times[kept].tolist()]
+    }
 
 
 def risk_table(duration: np.ndarray, moments: np.ndarray) -> list[int]:

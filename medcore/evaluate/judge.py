@@ -103,7 +103,8 @@ def measure_all(rows: Judged) -> Measure:
 def _measure_part(rows: Judged, config: RunConfig) -> PartEvaluation:
     rules = TASKS[rows.predictions.task]
     rng = generator(config.seed, "bootstrap")
-    drawn = bootstrap_metrics(measure_all(rows), rows.cluster, config.evaluate.resamples, rng)
+    resamples = rules.resamples(rows, config)
+    drawn = bootstrap_metrics(measure_all(rows), rows.cluster, resamples, rng)
     metrics = {
         name: metric if np.isfinite(metric.value) else replace(metric, reason=rules.reason(name))
         for name, metric in drawn.items()
@@ -122,14 +123,15 @@ def _differences(
 ) -> dict[str, Mapping[str, Metric]]:
     """Return model − baseline for each baseline, on the same resampled test patients."""
     ours = judged["model"]
-    compared = TASKS[ours.predictions.task].compared
+    rules = TASKS[ours.predictions.task]
+    resamples = rules.resamples(ours, config)
     found = {}
     for name, rows in judged.items():
         if name == "model" or not np.array_equal(rows.frame["row_id"], ours.frame["row_id"]):
             continue
-        measures = (compared(ours), compared(rows))
+        measures = (rules.compared(ours), rules.compared(rows))
         rng = generator(config.seed, "differences")
-        found[name] = bootstrap_differences(measures, ours.cluster, config.evaluate.resamples, rng)
+        found[name] = bootstrap_differences(measures, ours.cluster, resamples, rng)
     return found
 
 

@@ -81,6 +81,7 @@ class TaskRules:
     bootstrap; `exact_differences`: the same for two models. `reason`: why a metric is undefined.
     `events`: how many rows have the outcome. `warn`: sentences about the judged part.
     `subgroup`: the figures of a group of patients. `uncertainty`: what came of promised coverage.
+    `resamples`: how many the bootstrap draws.
     """
 
     columns: Callable[[Predictions], list[str]]
@@ -96,6 +97,7 @@ class TaskRules:
     events: Callable[[Judged], int | None] = lambda _: None
     warn: Callable[[PartEvaluation], list[str]] = lambda _: []
     uncertainty: Callable[[Judged, RunConfig], dict[str, Any]] | None = None
+    resamples: Callable[[Judged, RunConfig], int] = lambda _, config: config.evaluate.resamples
 
     def pair(self, rows: Judged) -> Measure:
         """Return the function from weights to what two models are compared in."""

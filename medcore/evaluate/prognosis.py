@@ -22,6 +22,7 @@ from medcore.evaluate.followup import (
     count_patients,
     incidence,
     read_at,
+    read_followup,
     uncensored,
 )
 
@@ -75,6 +76,20 @@ class Ranking:
 
     pairs: Pairs
     never: Pairs | None
+
+
+def known_weights(duration: np.ndarray, cause: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """Return how much each patient counts at moments, (rows, moments): 0 where its fate is unknown.
+
+    Where nobody stands for the unknown any more, everyone counts 0.
+    """
+    followup = read_followup(duration, cause)
+    drawn = draw(followup, np.ones((1, len(duration))))
+    gone = followup.duration[:, None] <= moments
+    free = drawn.free[0, followup.place][:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(gone, (followup.event > 0)[:, None] / free, 1 / drawn.free_at(moments))
+    return np.nan_to_num(share, posinf=0.0)[followup.back]
 
 
 def plan_ranking(followup: Followup, score: np.ndarray, cause: int = 1) -> Ranking:

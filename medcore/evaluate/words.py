@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import math
 
+from medcore.evaluate import prognosis_words
 from medcore.records import Evaluation, Metric, PartEvaluation
 from medcore.strategies import ENCODER_TITLES
 
 RARE = 0.2
-LARGER_IS_WORSE = ("brier", "log_loss", "mae", "rmse", "ece", "ici", "e50", "e90")
+LARGER_IS_WORSE = (
+    "brier",
+    "integrated_brier",
+    "log_loss",
+    "mae",
+    "rmse",
+    "ece",
+    "ici",
+    "e50",
+    "e90",
+)
 LABELS = {
     "accuracy": ("Accuracy", "Of 100 patients, how many are called correctly. With a rare outcome "
                  "it is high even for a model that never alarms."),
@@ -78,11 +89,18 @@ MODELS = {
     "gradient_boosting": "Gradient boosting",
     "mlp": "Neural network (MLP)",
     "tabm": "TabM",
+    "cox": "Cox regression",
+    "deepsurv": "DeepSurv (deep Cox regression)",
+    "logistic_hazard": "Logistic hazard (network)",
+    "deephit": "DeepHit (competing causes)",
     **ENCODER_TITLES,
 }
 
 
-NUMBER_MODELS = {"prevalence": "Mean only", "logistic": "Linear regression"}
+OTHER_MODELS = {
+    "regression": {"prevalence": "Mean only", "logistic": "Linear regression"},
+    "survival": prognosis_words.MODELS,
+}
 
 
 def label_model(name: str, task: str = "binary") -> str:
@@ -91,16 +109,17 @@ def label_model(name: str, task: str = "binary") -> str:
     >>> label_model("logistic"), label_model("logistic", "regression")
     ('Logistic regression', 'Linear regression')
     """
-    words = MODELS | NUMBER_MODELS if task == "regression" else MODELS
-    return words.get(name, name)
+    return (MODELS | OTHER_MODELS.get(task, {})).get(name, name)
 
 
-def label_metric(name: str) -> str:
-    """Return a metric's name for people.
+def label_metric(name: str, task: str = "") -> str:
+    """Return a metric's name for people; the task tells a class from a time that is a number.
 
-    >>> label_metric("recall_yes")
-    'Recall of yes'
+    >>> label_metric("recall_yes"), label_metric("auroc_30"), label_metric("auroc_30", "survival")
+    ('Recall of yes', 'AUROC of 30', 'AUROC by 30')
     """
+    if _of_time(name, task):
+        return prognosis_words.label_figure(name)
     if name in LABELS:
         return LABELS[name][0]
     for stem in BY_CLASS:
@@ -110,8 +129,16 @@ def label_metric(name: str) -> str:
     return name
 
 
-def explain_metric(name: str) -> str:
+def _of_time(name: str, task: str) -> bool:
+    if prognosis_words.label_figure(name) is None:
+        return False
+    return task == "survival" or not (name in LABELS or name[-1].isdigit())
+
+
+def explain_metric(name: str, task: str = "") -> str:
     """Return what a metric means for patients."""
+    if _of_time(name, task):
+        return prognosis_words.explain_figure(name)
     return LABELS.get(name, LABELS.get(name.split("_")[0], ("", "")))[1]
 
 
@@ -133,6 +160,8 @@ def leading_metrics(evaluation: Evaluation) -> tuple[str, str, str]:
     """Return the three figures that lead; accuracy never does where the outcome is rare."""
     if evaluation.task == "regression":
         return ("mae", "rmse", "r2")
+    if evaluation.task == "survival":
+        return prognosis_words.leading_figures(evaluation.parts["test"])
     if evaluation.task == "multiclass":
         return ("recall", "accuracy", "f1")
     part = evaluation.parts["test"]
@@ -145,6 +174,8 @@ def write_headline(evaluation: Evaluation, outcome: str, unit: str = "") -> str:
     part = evaluation.parts["test"]
     if evaluation.task == "regression":
         return _number_sentence(part, unit)
+    if evaluation.task == "survival":
+        return prognosis_words.write_prognosis(evaluation, outcome)
     if evaluation.task == "multiclass":
         right = _of_hundred(part.metrics["accuracy"])
         return (
@@ -188,7 +219,7 @@ def _number_sentence(part: PartEvaluation, unit: str) -> str:
 
 def write_difference(name: str, baseline: str, metric: Metric, task: str = "binary") -> str:
     """Return in words whether the model differs from a baseline."""
-    label, other = label_metric(name), label_model(baseline, task).lower()
+    label, other = label_metric(name, task), label_model(baseline, task).lower()
     if not (math.isfinite(metric.value) and math.isfinite(metric.low)):
         return f"{label}: no comparison with {other} is possible."
     if metric.low <= 0 <= metric.high:

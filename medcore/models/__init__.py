@@ -3,6 +3,7 @@
 from medcore.models.baselines import build_baseline, fit_baseline, predict_baseline
 from medcore.models.fusion import ENCODERS, Inputs, Piece, read_piece
 from medcore.models.network import (
+    BODIES,
     NETWORKS,
     Network,
     build_from_spec,
@@ -12,6 +13,7 @@ from medcore.models.network import (
 )
 
 __all__ = [
+    "BODIES",
     "ENCODERS",
     "NETWORKS",
     "Inputs",

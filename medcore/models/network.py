@@ -18,6 +18,8 @@ from medcore.models.fusion import ENCODERS, Fusion, Inputs, block_spec
 from medcore.models.table import TableEncoder, table_spec
 from medcore.records import Block
 
+# What networks for time to event are made of; they differ in what they learn and answer.
+BODIES = {"deepsurv": "mlp", "logistic_hazard": "mlp", "deephit": "mlp"}
 # Networks that look at numbers and categories alone, whatever else there is.
 TABLE_ONLY = ("tabm",)
 

@@ -53,8 +53,15 @@ def freeze_baseline(
 
 
 def predict_plain(model: PlainModel, values: np.ndarray) -> np.ndarray:
-    """Return float64 probabilities (rows, classes), or values (rows,), for float32 `values`."""
+    """Return float64 probabilities (rows, classes), or values (rows,), for float32 `values`.
+
+    Time to event: incidences (rows, causes, times).
+    """
     arrays, spec = model.arrays, model.spec
+    if spec["task"] == "survival":
+        from medcore.models.prognosis import predict_prognosis
+
+        return predict_prognosis(model, values)
     raw = FORMULAS[spec["formula"]](arrays, np.asarray(values, dtype=np.float32))
     if spec["task"] == "regression":
         return raw[:, 0]

@@ -70,7 +70,7 @@ def describe_left(dataset: Dataset, row_ids: np.ndarray, config: RunConfig) -> t
     kept = kept_rows(dataset, row_ids, config)
     if len(kept) == len(row_ids):
         return ()
-    outcome = dataset.frame[dataset.with_role("outcome")[0].name]
+    outcome = dataset.frame[dataset.predicted_column().name]
     before, after = outcome.loc[row_ids], outcome.loc[kept]
     if pd.api.types.is_float_dtype(outcome):
         shift = f"the mean outcome went from {before.mean():.4g} to {after.mean():.4g}"

@@ -41,7 +41,7 @@ from medcore.prepare.imputing import (
 )
 from medcore.prepare.kinds import WAYS
 from medcore.prepare.leaving import kept_columns
-from medcore.records import Block, Column, Dataset, Prepared
+from medcore.records import Block, Column, Dataset, Horizon, Prepared
 
 FILE = "preparation.json"
 VERSION = 1
@@ -73,6 +73,9 @@ class Preparation:
     kinds: tuple[Any, ...] = ()
     rules: tuple[InputRule, ...] = ()
     learned_from: np.ndarray | None = field(default=None, compare=False, repr=False)
+    duration: str | None = None
+    horizons: tuple[Horizon, ...] = ()
+    times: tuple[float, ...] = ()
 
 
 def fit_preparation(
@@ -113,12 +116,13 @@ def fit_preparation(
     made = [
         feature for fit in fits for feature in features(fit, training[fit.name], filled[fit.name])
     ]
-    outcome = dataset.with_role("outcome")[0].name
-    patients = dataset.with_role("patient")
+    outcome = dataset.predicted_column()
+    patients, durations = dataset.with_role("patient"), dataset.with_role("duration")
+    survival = outcome.role == "event"
     return Preparation(
-        task="regression" if not classes else "binary" if len(classes) == 2 else "multiclass",
+        task="survival" if survival else _class_task(classes),
         classes=tuple(classes),
-        outcome=outcome,
+        outcome=outcome.name,
         patient=patients[0].name if patients else None,
         columns=tuple(fits),
         bins=tuple(_edges(f.values, config.model.bins) for f in made if f.numeric),
@@ -129,7 +133,14 @@ def fit_preparation(
         kinds=tuple(kinds),
         rules=make_rules(fits, kinds, training, config.missing, imputer),
         learned_from=training.index.to_numpy(np.int64),
+        duration=durations[0].name if survival else None,
+        horizons=dataset.horizons,
+        times=dataset.times,
     )
+
+
+def _class_task(classes: Sequence[str]) -> Task:
+    return "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
 
 
 def prepare_rows(
@@ -138,7 +149,7 @@ def prepare_rows(
     """Return rows of a dataset as a model takes them: all of them, or those in `row_ids`.
 
     A column that the dataset lacks counts as missing in every row; an outcome that is absent or
-    unknown is -1 (classes) or NaN (regression).
+    unknown is -1 (classes) or NaN (regression, time to event).
     """
     frame = dataset.frame if row_ids is None else dataset.frame.loc[row_ids]
     filled = frame
@@ -159,6 +170,7 @@ def prepare_rows(
         outcome=_outcome(preparation, frame),
         classes=preparation.classes,
         group=_groups(preparation.patient, frame),
+        times=preparation.times,
     )
 
 
@@ -242,6 +254,11 @@ def _outcome(preparation: Preparation, frame: pd.DataFrame) -> np.ndarray:
     values = _column(frame, preparation.outcome)
     if preparation.task == "regression":
         return read_numbers(values)
+    if preparation.task == "survival":
+        known = values.notna().to_numpy(bool)
+        cause = pd.Index(preparation.classes, dtype=object).get_indexer(outcome_words(values)) + 1.0
+        duration = read_numbers(_column(frame, preparation.duration))
+        return np.column_stack([duration, np.where(known, cause, np.nan)])
     return pd.Index(preparation.classes, dtype=object).get_indexer(outcome_words(values))
 
 
@@ -282,6 +299,9 @@ def _read_preparation(values: Mapping[str, Any]) -> Preparation:
         keep_gaps=values.get("keep_gaps", False),
         kinds=tuple(WAYS[fit["kind"]].read(fit) for fit in values.get("kinds", ())),
         rules=tuple(InputRule(**rule) for rule in values.get("rules", ())),
+        duration=values.get("duration"),
+        horizons=tuple(Horizon(**horizon) for horizon in values.get("horizons", ())),
+        times=tuple(values.get("times", ())),
     )
 
 

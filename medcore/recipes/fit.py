@@ -114,7 +114,8 @@ def _assemble(work: Work) -> Fitted | None:
     held = np.concatenate([work.rows[place][0].judge.row_id for place in folds])
     if len(members) > 1:
         work.note("weights of the members", held)
-    shares = choose_weights(np.stack([answers[name] for name in members]), outcome)
+    times = work.rows[folds[0]][0].judge.times
+    shares = choose_weights(np.stack([answers[name] for name in members]), outcome, times)
     weights = dict(zip(members, shares.tolist(), strict=True))
     cohort = _learn_cohort(work)
     model = _join(work, cohort, config.model.name, weights, folds, mended)

@@ -40,6 +40,10 @@ TITLES = {
     "gradient_boosting": "gradient boosting",
     "mlp": "neural network",
     "tabm": "TabM",
+    "cox": "Cox regression",
+    "deepsurv": "DeepSurv",
+    "logistic_hazard": "logistic hazard",
+    "deephit": "DeepHit",
     **ENCODER_TITLES,
 }
 

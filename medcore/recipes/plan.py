@@ -18,17 +18,18 @@ from medcore.config import ENCODER_NAMES, Kind, RunConfig, generator
 from medcore.errors import FitError
 from medcore.records import Dataset, Parts
 from medcore.split import cross_fit_folds
-from medcore.strategies import base_name
+from medcore.strategies import base_name, suits
 
 RECOMMENDED = ("logistic", "tabm", "random_forest")
+RECOMMENDED_SURVIVAL = ("cox", "deepsurv")
 # What is recommended where all inputs are of one other kind; "encoder" stands for the section's
 # choice, and a number for another fit of it from other random numbers.
 RECOMMENDED_OF: dict[str, tuple[str, ...]] = {"image": ("encoder", "encoder 2", "encoder 3")}
 # Rows × numbers an item × epochs beyond which one fit of a network must do.
 QUICK = 2e8
 # What stands beside a model that sees no table: the simple features are enough for these.
-SPARE_BASELINES = ("prevalence", "logistic")
-BASELINES = ("prevalence", "logistic", "random_forest", "gradient_boosting")
+SPARE_BASELINES = ("prevalence", "logistic", "cox")
+BASELINES = ("prevalence", "logistic", "random_forest", "gradient_boosting", "cox")
 
 # Cross-fitting pays where rows are few; beyond, one validation part decides as well and sooner.
 MANY_FOLDS, MANY_FOLDS_ROWS = 5, 5_000
@@ -42,6 +43,10 @@ COST = {
     "gradient_boosting": 1.0,
     "mlp": 6.0,
     "tabm": 12.0,
+    "cox": 0.2,
+    "deepsurv": 6.0,
+    "logistic_hazard": 6.0,
+    "deephit": 8.0,
 }
 ENCODER_COST = 24.0
 
@@ -91,6 +96,8 @@ def make_plan(
     chosen = config.model.name
     members = choose_members(dataset, parts, config) if chosen == "recommended" else (chosen,)
     kinds = block_kinds(dataset)
+    task = "survival" if dataset.with_role("event") else "binary"
+    baselines = [name for name in baselines if suits(name, task)]
     if not has_table(dataset):
         baselines = [name for name in baselines if name in SPARE_BASELINES]
     # Networks come first: their epochs are what a waiting person wants to see.
@@ -130,6 +137,8 @@ def choose_members(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[s
     beside the table's recipe.
     """
     kinds = block_kinds(dataset)
+    if dataset.with_role("event"):
+        return RECOMMENDED_SURVIVAL
     if not kinds:
         return RECOMMENDED
     if has_table(dataset):
@@ -151,7 +160,7 @@ def draw_folds(
     There may be fewer folds than `count` where patients are few.
     """
     frame = dataset.frame.loc[rows]
-    outcome = frame[dataset.with_role("outcome")[0].name]
+    outcome = frame[dataset.predicted_column().name]
     patients = dataset.with_role("patient")
     group = frame[patients[0].name] if patients else pd.Series(np.arange(len(rows)))
     held = cross_fit_folds(outcome, group, count, generator(seed, "cross-fit"))

@@ -168,6 +168,11 @@ def _fit_network(
 def _fit_baseline(
     name: str, label: str, learn: Prepared, config: RunConfig, ratio: np.ndarray | None
 ) -> PlainModel:
+    if learn.task == "survival":
+        from medcore.models.prognosis import fit_prognosis
+
+        seen = plain_values(learn)
+        return fit_prognosis(name, seen, learn.outcome, len(learn.classes), learn.times)
     from medcore.models import fit_baseline
 
     seed = int(generator(config.seed, "baseline", label).integers(2**31 - 1))

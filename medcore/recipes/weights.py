@@ -7,20 +7,29 @@ chance: on the benchmark's tables weights free of it did worse than equal ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from medcore.evaluate.prognosis import known_weights
 
 PRIOR = 10.0
 STEPS = 500
 
 
-def choose_weights(predicted: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+def choose_weights(
+    predicted: np.ndarray, outcome: np.ndarray, times: Sequence[float] = ()
+) -> np.ndarray:
     """Return the members' weights, float64 (members,).
 
-    `predicted`: (members, rows, classes) probabilities with int `outcome` codes, or (members,
-    rows) values with float outcomes; rows that the members were not fitted on.
+    `predicted`: (members, rows, classes) probabilities with int `outcome` codes, (members, rows)
+    values with float outcomes, or (members, rows, causes, times) risks with durations and causes;
+    rows that the members were not fitted on.
     """
+    if predicted.ndim == 4:
+        return _weights_by_brier(predicted, outcome, np.asarray(times))
     if predicted.ndim == 2:
-        return _weights_by_error(predicted, outcome)
+        return _weights_by_error(predicted, outcome, len(outcome))
     likely = predicted[:, np.arange(len(outcome)), outcome]
     return _weights_by_likelihood(likely)
 
@@ -41,9 +50,20 @@ def _weights_by_likelihood(likely: np.ndarray) -> np.ndarray:
     return weights
 
 
-def _weights_by_error(predicted: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+def _weights_by_brier(predicted: np.ndarray, outcome: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Minimise the Brier score over time, patients of unknown fate stood for by others."""
+    known = known_weights(outcome[:, 0], outcome[:, 1].astype(np.int64), times)
+    happened = outcome[:, :1, None] <= times
+    causes = np.arange(1, predicted.shape[2] + 1)[:, None]
+    truth = happened & (outcome[:, 1, None, None] == causes)
+    scale = np.sqrt(known)[:, None, :]
+    flat = (predicted * scale).reshape(len(predicted), -1)
+    return _weights_by_error(flat, (truth * scale).ravel(), len(outcome))
+
+
+def _weights_by_error(predicted: np.ndarray, outcome: np.ndarray, rows: int) -> np.ndarray:
     """Minimise the squared error along the edges of the simplex (Frank and Wolfe 1956)."""
-    members, rows = predicted.shape
+    members = len(predicted)
     weights = np.full(members, 1 / members)
     for _ in range(STEPS):
         mean = weights @ predicted

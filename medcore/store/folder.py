@@ -13,7 +13,7 @@ import pandas as pd
 
 from medcore.config import RunConfig, load_config
 from medcore.errors import StoreError
-from medcore.records import Column, Event, Predictions
+from medcore.records import Column, Event, Horizon, Predictions
 from medcore.store.files import disk_error, plain, write_whole
 
 CONFIG, DATASET, SPLIT = "config.json", "dataset.json", "split.json"
@@ -75,6 +75,8 @@ def write_predictions(folder: Path, predictions: Predictions) -> None:
         "task": predictions.task,
         "classes": list(predictions.classes),
         "positive": predictions.positive,
+        "horizons": [asdict(horizon) for horizon in predictions.horizons],
+        "times": list(predictions.times),
     }
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
@@ -86,7 +88,9 @@ def read_predictions(folder: Path) -> Predictions:
     try:
         frame = pd.read_parquet(folder / PREDICTIONS)
         attrs = frame.attrs
-        return Predictions(attrs["task"], tuple(attrs["classes"]), attrs["positive"], frame)
+        horizons = tuple(Horizon(**horizon) for horizon in attrs.get("horizons", ()))
+        asked = attrs["task"], tuple(attrs["classes"]), attrs["positive"]
+        return Predictions(*asked, frame, horizons, tuple(attrs.get("times", ())))
     except (OSError, ValueError, KeyError):
         raise StoreError(f"The predictions in {folder.name} cannot be read; run again.") from None
 

@@ -8,15 +8,20 @@ members' own losses.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from medcore.records import Prepared
+
 # DeepHit's ranking part: its share, and how far apart two risks must be (Lee et al. 2018).
 RANKING, SIGMA = 0.2, 0.1
 TINY = 1e-12
+# A partial likelihood within a batch leans on how many events it holds.
+EVENTS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +60,24 @@ class Hazards:
             return hazard_loss(output, last, cause, self.causes)
         return deephit_loss(output, last, cause, duration, self.causes)
 
+    def least_rows(self, rows: Any) -> int:
+        """Return how many rows a step needs so that enough events are compared within it."""
+        cause = rows.outcome[:, 1]
+        share = float((cause > 0).float().mean())
+        return min(len(rows), round(EVENTS / max(share, 1e-9))) if self.name == "deepsurv" else 1
+
     def _cuts(self, like: Tensor) -> Tensor:
         return torch.tensor(self.cuts, dtype=torch.float32, device=like.device)
+
+
+def plan_hazards(name: str, train: Prepared, intervals: int) -> Hazards | None:
+    """Return what the network `name` learns of training rows; None for another task."""
+    if train.task != "survival":
+        return None
+    cuts: tuple[float, ...] = ()
+    if name != "deepsurv":
+        cuts = draw_cuts(train.outcome[:, 0], train.outcome[:, 1], intervals)
+    return Hazards(name, len(train.classes), cuts)
 
 
 def draw_cuts(duration: np.ndarray, cause: np.ndarray, intervals: int) -> tuple[float, ...]:

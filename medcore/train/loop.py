@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from medcore.config import RunConfig, Task, TrainConfig, generator
-from medcore.models import Inputs, build_from_spec, network_spec
+from medcore.models import BODIES, Inputs, build_from_spec, network_spec
 from medcore.records import Epoch, Prepared
 from medcore.train.augment import Augmentation, Batch, plan_augmentation
 from medcore.train.device import memory_named, mixed_precision, pick_device
@@ -31,9 +32,11 @@ from medcore.train.fit import (
     restore_random,
     start_fit,
 )
+from medcore.train.hazards import Hazards, plan_hazards
 from medcore.train.loss import Emphasis, build_emphasis, ensemble_losses, member_loss
 from medcore.train.optimizer import clip_gradients, flat_parameters, learning_rate
 from medcore.train.pause import Pause, check_loss
+from medcore.train.risks import hazards_spec, keep_baseline
 from medcore.train.rows import (
     Rows,
     check_outcome,
@@ -42,7 +45,7 @@ from medcore.train.rows import (
     outcome_scale,
     split_batches,
 )
-from medcore.train.trained import TrainedNetwork, rows_at_once, seen_blocks
+from medcore.train.trained import TrainedNetwork, network_output, rows_at_once, seen_blocks
 
 JUDGE_ROWS = 1024
 
@@ -62,11 +65,25 @@ class Course:
     augmentation: Augmentation | None
     chance: np.ndarray | None
     judge_rows: int
+    hazards: Hazards | None = None
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Rows per step."""
+        size = self.config.batch_size
+        return size if self.hazards is None else max(size, self.hazards.least_rows(self.train))
 
     @property
     def steps(self) -> int:
         """Steps per epoch."""
-        return -(-len(self.train) // self.config.batch_size)
+        return -(-len(self.train) // self.batch_size)
+
+    def loss(self, output: Tensor, outcome: Tensor) -> Tensor:
+        """Return what a step makes small: the mean of the members' own losses."""
+        if self.hazards is not None:
+            return self.hazards.loss(output, outcome)
+        smoothing = self.config.label_smoothing
+        return member_loss(output, outcome, self.task, smoothing, self.emphasis)
 
 
 def train_network(
@@ -95,9 +112,12 @@ def train_network(
     """
     check_outcome(train)
     device = pick_device(config.train.device)
+    hazards = plan_hazards(name, train, config.model.intervals)
     outputs = 1 if train.task == "regression" else len(train.classes)
-    network = network_spec(name, train.blocks, outputs, config)
-    course = _plan_course(network, train, validation, config, fit, seed, device, ratio)
+    body = BODIES.get(name, name)
+    outputs = hazards.outputs if hazards is not None else outputs
+    network = network_spec(body, train.blocks, outputs, config)
+    course = _plan_course(network, train, validation, config, fit, seed, device, ratio, hazards)
     torch.manual_seed(int(generator(seed, "torch", fit).integers(2**62)))
     with memory_named("building the network"):
         state = start_fit(build_from_spec(network), config.train, device)
@@ -123,7 +143,15 @@ def train_network(
         "stopped": pause.stopped,
         "history": state.history,
     }
-    return TrainedNetwork(spec, state.weights())
+    trained = TrainedNetwork(spec, state.weights())
+    return trained if hazards is None else _with_risks(trained, train, hazards)
+
+
+def _with_risks(trained: TrainedNetwork, train: Prepared, hazards: Hazards) -> TrainedNetwork:
+    """Add what turns the network's answers into risks; with partial likelihoods from its rows."""
+    told = hazards_spec(hazards, train.times)
+    told = keep_baseline(told, network_output(trained, train), train.outcome)
+    return replace(trained, spec={**trained.spec, "hazards": told})
 
 
 def _plan_course(
@@ -135,6 +163,7 @@ def _plan_course(
     seed: int,
     device: torch.device,
     ratio: np.ndarray | None,
+    hazards: Hazards | None,
 ) -> Course:
     scale = outcome_scale(train)
     seen = seen_blocks(network, train)
@@ -160,6 +189,7 @@ def _plan_course(
         augmentation=plan_augmentation(seen, config, device),
         chance=chance,
         judge_rows=min(JUDGE_ROWS, rows_at_once(network, JUDGE_ROWS)),
+        hazards=hazards,
     )
 
 
@@ -172,6 +202,8 @@ def _course_key(
 ) -> str:
     sections = [part.model_dump() for part in (config.train, config.balance, config.augment)]
     parts: list[Any] = [network, *sections, course.fit, course.seed]
+    if course.hazards is not None:
+        parts += [course.hazards.name, list(course.hazards.cuts)]
     for prepared in (train, validation):
         if prepared is not None:
             parts += key_parts(prepared)
@@ -181,7 +213,7 @@ def _course_key(
 def _run_epochs(state: Fit, course: Course, pause: Pause) -> Generator[Epoch, None, None]:
     while not state.finished:
         start = time.perf_counter()
-        batch = min(course.config.batch_size, len(course.train))
+        batch = min(course.batch_size, len(course.train))
         with memory_named(f"epoch {state.epoch} with a batch size of {batch}"):
             if pause.look() or not _run_steps(state, course, pause):
                 return
@@ -237,11 +269,11 @@ def _batch_loss(network: Any, inputs: Inputs, outcome: Tensor, course: Course) -
     batch = Batch(inputs, outcome)
     if course.augmentation is not None:
         batch = course.augmentation.change(inputs, outcome)
-    output, smoothing = network(batch.inputs), course.config.label_smoothing
-    loss = member_loss(output, batch.outcome, course.task, smoothing, course.emphasis)
+    output = network(batch.inputs)
+    loss = course.loss(output, batch.outcome)
     if batch.partner is None:
         return loss
-    other = member_loss(output, batch.partner, course.task, smoothing, course.emphasis)
+    other = course.loss(output, batch.partner)
     return (1 - batch.share) * loss + batch.share * other
 
 
@@ -255,10 +287,17 @@ def _judge(state: Fit, course: Course, pause: Pause) -> float | None:
         for inputs, outcome in course.validation.split(course.judge_rows):
             with course.forward:
                 output = network(inputs)
-            losses.append(ensemble_losses(output, outcome, course.task, course.emphasis.correction))
+            if course.hazards is None:
+                correction = course.emphasis.correction
+                output = ensemble_losses(output, outcome, course.task, correction)
+            losses.append(output)
             if pause.due() and pause.look():
                 return None
-        loss = float(torch.cat(losses).cpu().double().mean())
+        # Partial likelihoods compare patients, so all of them are judged together.
+        every = torch.cat(losses)
+        if course.hazards is not None:
+            every = course.hazards.loss(every, course.validation.outcome)
+        loss = float(every.cpu().double().mean())
     check_loss(loss, state.epoch)
     return loss
 

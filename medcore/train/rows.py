@@ -19,7 +19,7 @@ GATHER_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs and outcome (rows,): class codes, or standardised values.
+    """Inputs and outcome (rows,): class codes, standardised values, or (rows, 2) follow-up.
 
     `values` (rows, features) float32 is the table's, where it is the only block; else `blocks`,
     which are read step by step, because images of a whole epoch need not fit into memory.
@@ -77,9 +77,11 @@ def check_rows(blocks: Mapping[str, Block], prepared: Prepared, part: str) -> No
             f"Input '{table.names[place]}' has values in the {part} rows that are not numbers: "
             "mend the column or leave it out."
         )
-    known = (
-        np.isfinite(prepared.outcome) if prepared.task == "regression" else prepared.outcome >= 0
-    )
+    known = prepared.outcome >= 0
+    if prepared.task == "regression":
+        known = np.isfinite(prepared.outcome)
+    elif prepared.task == "survival":
+        known = np.isfinite(prepared.outcome).all(axis=1)
     if not known.all():
         raise FitError(
             f"The outcome is unknown in {int((~known).sum())} of {len(known)} {part} rows: "
@@ -91,6 +93,9 @@ def check_outcome(prepared: Prepared) -> None:
     """Raise `FitError` when the training rows hold nothing to tell apart."""
     if not len(prepared.outcome):
         raise FitError("There are no training rows: give the training part a larger share.")
+    if prepared.task == "survival":
+        _check_events(prepared.outcome[:, 1], prepared.classes)
+        return
     found = np.unique(prepared.outcome)
     if len(found) > 1:
         return
@@ -102,6 +107,15 @@ def check_outcome(prepared: Prepared) -> None:
         f"All {len(prepared.outcome)} training rows have {value}: there is nothing to tell apart; "
         "choose another outcome or split."
     )
+
+
+def _check_events(cause: np.ndarray, causes: tuple[str, ...]) -> None:
+    for place, name in enumerate(causes):
+        if not (cause == place + 1).any():
+            raise FitError(
+                f"None of {len(cause)} training rows had the event '{name}': there is nothing to "
+                "learn; choose another split, or merge it with another cause."
+            )
 
 
 def outcome_scale(prepared: Prepared) -> tuple[float, float]:
@@ -118,7 +132,9 @@ def load_rows(
     device: torch.device,
 ) -> Rows:
     """Return the rows on a device, a regression outcome standardised with `scale`."""
-    if prepared.task == "regression":
+    if prepared.task == "survival":
+        outcome = torch.from_numpy(prepared.outcome.astype(np.float32))
+    elif prepared.task == "regression":
         outcome = torch.from_numpy(((prepared.outcome - scale[0]) / scale[1]).astype(np.float32))
     else:
         outcome = torch.from_numpy(prepared.outcome.astype(np.int64))

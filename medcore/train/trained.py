@@ -13,6 +13,7 @@ from medcore.models import Inputs, Network, build_from_spec, network_blocks, rea
 from medcore.models.fusion import Piece
 from medcore.records import Block, Prepared
 from medcore.train.device import memory_named, pick_device
+from medcore.train.risks import read_risks
 
 # Rows are always pushed through in blocks of one size, the last one filled up: matrix products
 # may round differently for other shapes, and a patient's risk must not depend on who else is asked.
@@ -27,7 +28,8 @@ class TrainedNetwork:
     """All that is kept of a trained network.
 
     `spec` is ready for JSON: `network` (see `network_spec`), task, classes, mean and spread of
-    the outcome (regression), fit, seed, epochs run, best_epoch, stopped, device and the history.
+    the outcome (regression), `hazards` (time to event; see `read_risks`), fit, seed, epochs
+    run, best_epoch, stopped, device and the history.
     `arrays` are its weights by name, for safetensors.
     """
 
@@ -47,15 +49,25 @@ class TrainedNetwork:
 def predict_network(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
     """Return float64 probabilities (rows, classes), or values (rows,) in the outcome's unit.
 
-    An ensemble answers with the mean of its members. A row's answer is the same bit for bit
-    whatever other rows are asked about. Raises `FitError` when the features are not the trained
-    ones.
+    Time to event: incidences (rows, causes, times). An ensemble answers with the mean of its
+    members. A row's answer is the same bit for bit whatever other rows are asked about. Raises
+    `FitError` when the features are not the trained ones.
     """
     return predict_members(trained, prepared).mean(axis=1)
 
 
 def predict_members(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
     """Return each member's answer: as `predict_network`, with a second axis of members."""
+    spec, output = trained.spec, network_output(trained, prepared)
+    if spec["task"] == "survival":
+        return read_risks(spec["hazards"], output)
+    if spec["task"] == "regression":
+        return output[:, :, 0] * spec["outcome_spread"] + spec["outcome_mean"]
+    return torch.from_numpy(output).softmax(dim=2).numpy()
+
+
+def network_output(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
+    """Return what the network itself answers, float64 (rows, members, outputs)."""
     spec = trained.spec
     blocks = seen_blocks(spec["network"], prepared)
     network = trained.network
@@ -68,11 +80,7 @@ def predict_members(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
         for start in range(0, rows, size):
             places = np.arange(start, min(start + size, rows))
             answer = network(_fill_up(blocks, places, size, device))[: len(places)].cpu().double()
-            if spec["task"] != "regression":
-                answer = answer.softmax(dim=2)
             output[start : start + size] = answer.numpy()
-    if spec["task"] == "regression":
-        return output[:, :, 0] * spec["outcome_spread"] + spec["outcome_mean"]
     return output
 
 

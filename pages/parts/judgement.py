@@ -30,7 +30,12 @@ METHODS = {
     "crossfit": "cross-fitting",
     "none": "",
 }
-RANKING = {"binary": ("auroc", "brier"), "multiclass": ("auroc", "log_loss"), "regression": ()}
+RANKING = {
+    "binary": ("auroc", "brier"),
+    "multiclass": ("auroc", "log_loss"),
+    "regression": (),
+    "survival": ("uno_c", "integrated_brier"),
+}
 
 
 @st.cache_data(scope="session", max_entries=8, show_spinner="Opening the results …")
@@ -41,7 +46,8 @@ def load_evaluation(folder: str) -> Evaluation:
 
 def outcome_unit(run: Run) -> tuple[str, str]:
     """Return the outcome's name and unit."""
-    column = next(column for column in read_columns(run.folder) if column.role == "outcome")
+    roles = ("outcome", "event")
+    column = next(column for column in read_columns(run.folder) if column.role in roles)
     return column.name, column.unit or ""
 
 
@@ -53,7 +59,7 @@ def show_answer(run: Run, evaluation: Evaluation) -> None:
     for column, name in zip(st.columns(3), leading_metrics(evaluation), strict=True):
         metric = part.metrics[name]
         with column:
-            _show_metric(name, metric, unit if name in ("mae", "rmse") else "")
+            _show_metric(name, metric, unit if name in ("mae", "rmse") else "", evaluation.task)
     events = (
         f", {part.events:,} of them with {outcome} = {evaluation.positive}"
         if part.events is not None
@@ -65,19 +71,19 @@ def show_answer(run: Run, evaluation: Evaluation) -> None:
     )
 
 
-def _show_metric(name: str, metric: Metric, unit: str) -> None:
+def _show_metric(name: str, metric: Metric, unit: str, task: str) -> None:
     known = math.isfinite(metric.value)
     value = f"{metric.value:.2f}" if known else "–"
     interval = f"{metric.low:.2f}–{metric.high:.2f}" if math.isfinite(metric.low) else None
     if metric.low < 0:
         interval = f"{metric.low:.2f} to {metric.high:.2f}"
     st.metric(
-        label_metric(name) + (f", {unit}" if unit else ""),
+        label_metric(name, task) + (f", {unit}" if unit else ""),
         value,
         f"({interval})" if interval else (metric.reason or None),
         delta_color="off",
         delta_arrow="off",
-        help=explain_metric(name),
+        help=explain_metric(name, task),
         border=True,
     )
 
@@ -100,7 +106,9 @@ def show_baselines(_: Run, evaluation: Evaluation) -> None:
     rows = [
         {"Model": label_model(model, evaluation.task)}
         | {
-            label_metric(name): write_metric(part.metrics[name], _digits(evaluation.task))
+            label_metric(name, evaluation.task): write_metric(
+                part.metrics[name], _digits(evaluation.task)
+            )
             for name in names
             if name in part.metrics
         }
@@ -110,7 +118,9 @@ def show_baselines(_: Run, evaluation: Evaluation) -> None:
         pd.DataFrame(rows),
         hide_index=True,
         column_config={
-            label_metric(name): st.column_config.TextColumn(help=explain_metric(name))
+            label_metric(name, evaluation.task): st.column_config.TextColumn(
+                help=explain_metric(name, evaluation.task)
+            )
             for name in names
         },
     )
@@ -125,25 +135,26 @@ def _show_differences(evaluation: Evaluation) -> None:
     sentences = [
         write_difference(name, baseline, metric, evaluation.task)
         for baseline, metrics in evaluation.curves.get("differences", {}).items()
-        if baseline != "prevalence"
         for name, metric in metrics.items()
-        if name in ("auroc", "mae")
+        if name in ("auroc", "mae", "c_index", "integrated_brier")
+        # One risk for all ranks nobody, but Kaplan–Meier's is the score to beat.
+        and (baseline == "prevalence") == (name == "integrated_brier")
     ]
     if sentences:
         st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 
-def metric_table(part: PartEvaluation) -> pd.DataFrame:
+def metric_table(part: PartEvaluation, task: str = "") -> pd.DataFrame:
     """Return every metric with its interval, method and meaning, one row each."""
     return pd.DataFrame(
         [
             {
-                "Metric": label_metric(name),
+                "Metric": label_metric(name, task),
                 "Value": metric.value,
                 "From": metric.low,
                 "To": metric.high,
                 "Interval by": METHODS[metric.method],
-                "What it means for patients": explain_metric(name),
+                "What it means for patients": explain_metric(name, task),
                 "Why there is none": metric.reason or "",
             }
             for name, metric in part.metrics.items()
@@ -154,7 +165,7 @@ def metric_table(part: PartEvaluation) -> pd.DataFrame:
 def show_metrics(_: Run, evaluation: Evaluation) -> None:
     """Show all metrics in a closed table, with download."""
     with st.expander("All metrics, with intervals and what each means"):
-        table = metric_table(evaluation.parts["test"])
+        table = metric_table(evaluation.parts["test"], evaluation.task)
         st.dataframe(
             table,
             hide_index=True,
