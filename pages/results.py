@@ -17,6 +17,7 @@ from pages.parts.judgement import (
     show_limits,
     show_metrics,
 )
+from pages.parts.luck import show_luck
 from pages.parts.pictures import show_charts
 from pages.parts.strategies import show_strategies
 from pages.parts.threshold import show_threshold
@@ -34,6 +35,7 @@ SECTIONS = (
     show_metrics,
     show_limits,
     show_certificate,
+    show_luck,
     show_learning,
     show_rows,
 )

@@ -19,7 +19,9 @@ from medcore.records import Watch
 from medcore.store import (
     add_job,
     change_job,
+    delete_dataset,
     job_of_run,
+    list_datasets,
     load_settings,
     open_home,
     open_workspace,
@@ -326,6 +328,33 @@ def test_newcomers_without_an_outcome_are_refused_in_a_sentence(open_case):
     bring_newcomers(app, "binary", lambda t: t.drop(columns="death"))
     assert "no column 'death'" in app.error[0].value
     assert not [b for b in app.button if b.key == "validate"]
+
+
+def test_results_tell_luck_from_skill_when_asked(open_case, no_workers):
+    app = open_case("results", "binary")
+    assert "20 fits" in words(app)
+    assert "by Riley's criteria" in words(app)
+    app.button(key="start_optimism").click().run()
+    check(app)
+    assert not [b for b in app.button if b.key == "start_optimism"]
+    finish_job(app, "optimism")
+    read = words(app)
+    for beginning in ("Luck: divided into 5 other test groups", "Optimism:", "More patients:"):
+        assert beginning in read
+    table = next(f.value for f in app.dataframe if "Corrected for optimism" in f.value)
+    assert "AUROC" in set(table["Figure"])
+
+
+def test_a_model_whose_data_are_gone_keeps_its_results_and_says_so(open_case):
+    app = open_case("results", "binary")
+    workspace = open_workspace(open_home(), in_address(app, "workspace"))
+    for row in list_datasets(workspace):
+        delete_dataset(workspace, row.id)
+    app.run()
+    check(app)
+    assert "was deleted, so it cannot be fitted again on other patients" in words(app)
+    assert "this model finds" in words(app)
+    assert not [b for b in app.button if b.key == "start_optimism"]
 
 
 def test_results_show_the_leakage_certificate_with_its_evidence(open_case):

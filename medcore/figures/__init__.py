@@ -15,6 +15,7 @@ from medcore.figures.judgement import (
     draw_scatter,
     overlay,
 )
+from medcore.figures.learning import draw_size_curve
 from medcore.figures.style import (
     BLUE,
     DASHES,
@@ -54,6 +55,7 @@ __all__ = [
     "draw_residuals",
     "draw_roc",
     "draw_scatter",
+    "draw_size_curve",
     "make_figure",
     "overlay",
 ]

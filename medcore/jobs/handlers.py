@@ -25,11 +25,13 @@ from medcore.store import (
     inside,
     job_folder,
     load_dataset,
+    read_json,
     save_dataset,
     set_run_summary,
+    write_json,
 )
 from medcore.store.files import remove_folder
-from medcore.store.folder import REPORT, VALIDATIONS
+from medcore.store.folder import OPTIMISM, REPORT, SPLIT, VALIDATIONS
 
 Handler = Callable[[Workspace, Job, Watch], dict[str, Any] | None]
 
@@ -132,6 +134,26 @@ def report(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any]:
     return {"files": list(written.files)}
 
 
+def optimism(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
+    """Look for luck and optimism in a run; what was fitted is kept until the end."""
+    from medcore.optimism import EFFORTS
+    from medcore.optimism.work import find_optimism
+    from medcore.split import read_split
+
+    if job.run is None:
+        raise JobError("This job names no run.")
+    run, effort = get_run(workspace, job.run), job.payload["effort"]
+    dataset = load_dataset(workspace, run.dataset)
+    split = read_split(read_json(run.folder, SPLIT))
+    folder = run.folder / "refits" / effort
+    found = find_optimism(dataset, run.config, split, EFFORTS[effort], folder, watch)
+    if found is None:
+        return None
+    write_json(run.folder, OPTIMISM, found)
+    remove_folder(folder.parent)
+    return {"run": run.id}
+
+
 def laboratory(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
     """Compare strategies; what was fitted is kept until the end, for a restart."""
     from medcore.laboratory import read_choice
@@ -166,6 +188,7 @@ HANDLERS: Mapping[str, Handler] = {
     "judge": judge,
     "predict": predict_file,
     "validate": validate,
+    "optimism": optimism,
     "laboratory": laboratory,
     "report": report,
 }
@@ -175,6 +198,7 @@ LANES: Mapping[str, Lane] = {
     "judge": "long",
     "predict": "short",
     "validate": "short",
+    "optimism": "long",
     "laboratory": "long",
     "report": "short",
 }

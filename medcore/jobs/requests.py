@@ -91,6 +91,13 @@ def start_validation(
     return submit(workspace, "validate", payload, run=get_run(workspace, run_id).id)
 
 
+def start_optimism(workspace: Workspace, run_id: str, effort: str) -> Job:
+    """Fit a run's recipe again on other patients; raises `StoreError` when its data are gone."""
+    run = get_run(workspace, run_id)
+    get_dataset_row(workspace, run.dataset)
+    return submit(workspace, "optimism", {"effort": effort}, run=run.id)
+
+
 def start_import(workspace: Workspace, path: Path, name: str) -> Job:
     """Read a staged upload in the background; `job.result["dataset"]` will be the data set."""
     return submit(workspace, "import", {"path": _relative(workspace, path), "name": name})

@@ -23,6 +23,7 @@ COHORT, ENVIRONMENT = "cohort.json", "environment.json"
 MODEL = "model.json"
 AUTHOR, REPORT = "author.json", "report"
 VALIDATION, VALIDATIONS = "validation.json", "validations"
+OPTIMISM = "optimism.json"
 
 
 def write_json(folder: Path, name: str, values: Any) -> None:

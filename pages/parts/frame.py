@@ -17,6 +17,7 @@ WORK = {
     "import": "Reading a table",
     "predict": "Predicting a file",
     "validate": "Validating elsewhere",
+    "optimism": "Looking for luck and optimism",
     "laboratory": "Laboratory",
     "report": "Report",
 }
