@@ -17,6 +17,7 @@ from pages.parts import state
 from pages.parts.cells import find_laboratory, show_live, show_result
 from pages.parts.form import WORDS
 from pages.parts.frame import count, need_dataset, open_page, write_seconds
+from pages.parts.masking import show_masking
 
 USUAL_MISSING, USUAL_BALANCE = ("median", "iterative", "drop_rows"), ("none", "class_weight")
 
@@ -64,32 +65,40 @@ def start(choice: Choice, config: RunConfig) -> None:
     st.rerun()
 
 
+def show_strategies(config: RunConfig) -> None:
+    """Choose combinations, compare their predictions, and show what the figures support."""
+    choice, job = choose_cells(config), find_laboratory()
+    active = job is not None and job.active
+    if choice is not None:
+        rows = len(state.table().frame)
+        st.caption(
+            f"{count(len(list_cells(choice)), 'combination')}, "
+            f"{count(count_fits(choice, config), 'fit')}, "
+            f"{write_seconds(estimate_seconds(choice, config, rows))}."
+        )
+    if st.button(
+        "Compare", type="primary", key="compare_strategies", icon=":material/science:",
+        disabled=choice is None or active,
+    ):  # fmt: skip
+        start(choice, config)
+    if active:
+        st.fragment(show_live, run_every=1)(job.id)
+    elif job is not None:
+        show_result(job, config)
+
+
 open_page(
     "Laboratory",
     "Which way of handling missing values and rare outcomes helps, and which only seems to? Every "
     "combination learns from and is judged on the same patients; the test patients stay aside.",
 )
 if need_dataset():
-    config, job = state.settings(), find_laboratory()
     if not state.configured().with_role("outcome"):
         st.info("No outcome is chosen yet.", icon=":material/flag:")
         state.link("data", "Choose it on Data", ":material/table:")
     else:
-        choice = choose_cells(config)
-        active = job is not None and job.active
-        if choice is not None:
-            rows = len(state.table().frame)
-            st.caption(
-                f"{count(len(list_cells(choice)), 'combination')}, "
-                f"{count(count_fits(choice, config), 'fit')}, "
-                f"{write_seconds(estimate_seconds(choice, config, rows))}."
-            )
-        if st.button(
-            "Compare", type="primary", key="compare_strategies", icon=":material/science:",
-            disabled=choice is None or active,
-        ):  # fmt: skip
-            start(choice, config)
-        if active:
-            st.fragment(show_live, run_every=1)(job.id)
-        elif job is not None:
-            show_result(job, config)
+        predicted, filled = st.tabs(["What it does to predictions", "How well gaps are filled"])
+        with predicted:
+            show_strategies(state.settings())
+        with filled:
+            show_masking(state.settings())

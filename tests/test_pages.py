@@ -14,7 +14,7 @@ from medcore.config import RunConfig
 from medcore.data import load_sample, make_dataset
 from medcore.jobs import list_jobs, tending
 from medcore.jobs.handlers import HANDLERS
-from medcore.laboratory import Choice
+from medcore.laboratory import Choice, MaskChoice
 from medcore.records import Watch
 from medcore.store import (
     add_job,
@@ -205,23 +205,24 @@ def test_results_show_what_strategies_did_to_the_risks(open_case):
     assert "filled in 2 plausible ways" in words(app)
 
 
-def compare_strategies(open_case, case: str, choice: Choice, **changes) -> AppTest:
+def compare_strategies(open_case, case: str, choice: Choice | MaskChoice, **changes) -> AppTest:
     """Open the Laboratory with a comparison that has ended."""
+    kind = "masking" if isinstance(choice, MaskChoice) else "laboratory"
     app = open_case("laboratory", case)
     workspace = open_workspace(open_home(), in_address(app, "workspace"))
     dataset = in_address(app, "dataset")
     config = load_settings(workspace, dataset)
-    job = start_job(workspace, "laboratory", dataset, config, choice)
+    job = start_job(workspace, kind, dataset, config, choice)
     assert change_job(workspace.home, job.id, ("queued",), state="running")
     if not changes:
-        changes = {"state": "finished", "result": HANDLERS["laboratory"](workspace, job, Watch())}
+        changes = {"state": "finished", "result": HANDLERS[kind](workspace, job, Watch())}
     assert change_job(workspace.home, job.id, ("running",), **changes)
     app.run()
     check(app)
     return app
 
 
-def start_job(workspace, kind: str, dataset: str, config: RunConfig, choice: Choice):
+def start_job(workspace, kind: str, dataset: str, config: RunConfig, choice: Choice | MaskChoice):
     payload = {"dataset": dataset, "config": config.model_dump(mode="json")}
     return add_job(workspace, kind, payload | {"choice": choice.values()})
 
@@ -514,3 +515,11 @@ def test_an_error_nobody_foresaw_is_a_sentence_and_goes_to_the_log(open_case, mo
     assert not app.exception
     assert "did not foresee" in app.error[0].value
     assert "TypeError" in caplog.text
+
+
+def test_the_laboratory_tells_how_well_gaps_are_filled(open_case):
+    app = compare_strategies(open_case, "strategies", MaskChoice(("mean", "knn"), "related"))
+    assert "With 50% hidden, better than the mean: " in words(app)
+    assert "Learned from" in words(app)
+    columns = next(f.value for f in app.dataframe if "Nearest neighbours" in f.value)
+    assert set(columns.index) <= {"age", "lactate", "ward"}

@@ -15,7 +15,7 @@ from typing import Any
 
 from medcore.config import load_config
 from medcore.errors import JobError, StoreError
-from medcore.records import Evaluation, Event, Watch
+from medcore.records import Dataset, Evaluation, Event, Watch
 from medcore.store import (
     Job,
     Lane,
@@ -161,12 +161,32 @@ def laboratory(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] |
 
     config, choice = load_config(job.payload["config"]), read_choice(job.payload["choice"])
     dataset = load_dataset(workspace, job.payload["dataset"])
-    text = json.dumps([dataset.sha256, job.payload["config"], choice.values()], sort_keys=True)
-    folder = workspace.folder / "laboratory" / hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder = _bench_folder(workspace, job, dataset)
     result = run_laboratory(dataset, config, choice, watch, folder)
     if result is not None:
         remove_folder(folder)
     return result
+
+
+def masking(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
+    """Hide known cells and compare how well strategies fill them."""
+    from medcore.laboratory import read_mask_choice
+    from medcore.laboratory.masking import run_masking
+
+    config, choice = load_config(job.payload["config"]), read_mask_choice(job.payload["choice"])
+    dataset = load_dataset(workspace, job.payload["dataset"])
+    folder = _bench_folder(workspace, job, dataset)
+    result = run_masking(dataset, config, choice, watch, folder)
+    if result is not None:
+        remove_folder(folder)
+    return result
+
+
+def _bench_folder(workspace: Workspace, job: Job, dataset: Dataset) -> Path:
+    """Return where a comparison keeps finished work; the same comparison finds it again."""
+    asked = [dataset.sha256, job.payload["config"], job.payload["choice"]]
+    text = json.dumps(asked, sort_keys=True)
+    return workspace.folder / "laboratory" / hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def summarise(evaluation: Evaluation) -> dict[str, Any]:
@@ -191,6 +211,7 @@ HANDLERS: Mapping[str, Handler] = {
     "optimism": optimism,
     "laboratory": laboratory,
     "report": report,
+    "masking": masking,
 }
 LANES: Mapping[str, Lane] = {
     "import": "short",
@@ -201,4 +222,5 @@ LANES: Mapping[str, Lane] = {
     "optimism": "long",
     "laboratory": "long",
     "report": "short",
+    "masking": "long",
 }

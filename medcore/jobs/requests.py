@@ -11,7 +11,7 @@ from medcore.config import RunConfig
 from medcore.errors import JobError
 from medcore.jobs.handlers import LANES
 from medcore.jobs.tending import tend
-from medcore.laboratory import Choice
+from medcore.laboratory import Choice, MaskChoice
 from medcore.records import Run
 from medcore.store import (
     Job,
@@ -71,16 +71,17 @@ def judge_run(workspace: Workspace, run_id: str) -> Job:
 
 
 def start_laboratory(
-    workspace: Workspace, dataset_id: str, config: RunConfig, choice: Choice
+    workspace: Workspace, dataset_id: str, config: RunConfig, choice: Choice | MaskChoice
 ) -> Job:
-    """Compare strategies on a data set; `job.result` will hold the figures."""
+    """Compare strategies on a data set, by predictions or by hidden cells; see `job.result`."""
     row = get_dataset_row(workspace, dataset_id)
     payload = {
         "dataset": row.id,
         "config": config.model_dump(mode="json"),
         "choice": choice.values(),
     }
-    return submit(workspace, "laboratory", payload)
+    kind = "masking" if isinstance(choice, MaskChoice) else "laboratory"
+    return submit(workspace, kind, payload)
 
 
 def start_validation(

@@ -206,12 +206,13 @@ def _describe(
     return {
         "cell": list(cell),
         "reason": None,
-        "metrics": {name: _plain(metric) for name, metric in metrics.items()},
-        "differences": {name: _plain(metric) for name, metric in differences.items()},
+        "metrics": {name: plain_metric(metric) for name, metric in metrics.items()},
+        "differences": {name: plain_metric(metric) for name, metric in differences.items()},
     }
 
 
-def _plain(metric: Metric) -> dict[str, Any]:
+def plain_metric(metric: Metric) -> dict[str, Any]:
+    """Return a figure as plain values for JSON."""
     values = asdict(metric)
     return {
         name: None if isinstance(value, float) and not np.isfinite(value) else value

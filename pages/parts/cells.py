@@ -28,15 +28,15 @@ REMARK = (
 )
 
 
-def find_laboratory() -> Job | None:
-    """Return the newest laboratory of the data set in use."""
+def find_laboratory(kind: str = "laboratory") -> Job | None:
+    """Return the newest comparison of a kind on the data set in use."""
     now = state.current()
-    jobs = list_jobs(now.workspace, kind="laboratory")
+    jobs = list_jobs(now.workspace, kind=kind)
     return next((job for job in jobs if job.payload["dataset"] == now.dataset.id), None)
 
 
 def show_live(identity: str) -> None:
-    """Show how far the laboratory is."""
+    """Show how far a comparison is."""
     workspace = state.current().workspace
     tend(workspace.home)
     job = next((job for job in list_jobs(workspace, active_only=True) if job.id == identity), None)
@@ -47,15 +47,17 @@ def show_live(identity: str) -> None:
     if job.seconds_left is not None:
         text += f" · {write_seconds(job.seconds_left)} left"
     left.progress(min(1.0, job.fraction), text=text)
-    if right.button("Stop", icon=":material/stop_circle:", key="stop_laboratory", width="stretch"):
+    if right.button(
+        "Stop", icon=":material/stop_circle:", key=f"stop_here_{identity}", width="stretch"
+    ):
         try:
             stop_job(workspace, identity)
         except MedcoreError as error:
             st.toast(str(error))
 
 
-def show_result(job: Job, config: RunConfig) -> None:
-    """Show what became of a laboratory."""
+def show_end(job: Job) -> bool:
+    """Say why a comparison has no figures; tell whether it has."""
     if job.state == "failed":
         st.error(job.error or "The comparison failed.", icon=":material/error:")
     elif job.state == "stopped":
@@ -63,11 +65,13 @@ def show_result(job: Job, config: RunConfig) -> None:
             "The comparison was stopped; pressing Compare with the same choice goes on from there.",
             icon=":material/stop_circle:",
         )
-    else:
-        _show_finished(job, config)
+    return job.state == "finished"
 
 
-def _show_finished(job: Job, config: RunConfig) -> None:
+def show_result(job: Job, config: RunConfig) -> None:
+    """Show what became of a laboratory."""
+    if not show_end(job):
+        return
     result = job.result
     st.subheader("What the figures support", anchor=False)
     prevalence = result.get("prevalence")

@@ -20,6 +20,7 @@ WORK = {
     "optimism": "Looking for luck and optimism",
     "laboratory": "Laboratory",
     "report": "Report",
+    "masking": "Filling hidden values",
 }
 RESEARCH = "Research use. Not a medical device."
 
