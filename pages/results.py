@@ -8,6 +8,7 @@ from pages.parts.certainty import show_certainty
 from pages.parts.certificate import show_certificate
 from pages.parts.decision import show_decision
 from pages.parts.development import show_learning, show_rows
+from pages.parts.elsewhere import show_sites, show_times
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.groups import show_groups
 from pages.parts.judgement import (
@@ -30,6 +31,8 @@ SECTIONS = (
     show_threshold,
     show_decision,
     show_certainty,
+    show_sites,
+    show_times,
     show_groups,
     show_strategies,
     show_metrics,

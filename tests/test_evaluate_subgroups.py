@@ -4,9 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medcore.evaluate import band_numbers, evaluate_predictions, judge_subgroups
+from medcore.errors import DataError
+from medcore.evaluate import (
+    band_dates,
+    band_numbers,
+    evaluate_predictions,
+    judge_groupings,
+    judge_subgroups,
+)
 from medcore.evaluate.subgroups import FEWEST, MOST_GROUPS, UNKNOWN
 from medcore.records import Predictions
+from tests.judged_rows import binary
 from tests.test_evaluate_compare import CONFIG, predict
 
 GROUPS = pd.Series(np.where(np.arange(800) % 4 == 0, "ward A", "ward B"), index=np.arange(800))
@@ -67,12 +75,35 @@ def test_rows_without_a_group_are_a_group_of_their_own():
     assert UNKNOWN in {group.name for group in found}
 
 
-def test_a_small_group_is_marked_and_a_column_with_many_values_is_cut():
-    many = pd.Series([f"g{i // 4}" for i in range(800)], index=np.arange(800))
-    found = judge_subgroups(predict(3), CONFIG, many)
+def test_a_small_group_is_marked():
+    few = pd.Series(np.where(np.arange(800) < 8, "few", "many"), index=np.arange(800))
+    found = {group.name: group.few for group in judge_subgroups(predict(3), CONFIG, few)}
+    assert found == {"many": False, "few": True}
+    assert FEWEST > 8 / 2
+
+
+def test_of_many_groups_the_smallest_are_joined_and_nobody_is_lost():
+    names = pd.Series([f"g{i % 20:02d}" if i < 700 else "g00" for i in range(800)])
+    found = judge_subgroups(predict(3), CONFIG, names)
     assert len(found) == MOST_GROUPS
-    assert all(group.few for group in found)
-    assert FEWEST > 4
+    assert found[-1].name == "9 smaller groups"
+    assert sum(group.n for group in found) == predict(3).frame["part"].eq("test").sum()
+
+
+def test_a_column_with_500_values_is_refused_in_a_sentence():
+    many = pd.Series([f"g{i % 500}" for i in range(1000)])
+    with pytest.raises(DataError, match="have 500 different values here, too few patients each"):
+        judge_subgroups(binary(rows=1000), CONFIG, many)
+    both = {"ward": GROUPS, "postcode": many}
+    assert list(judge_groupings(binary(rows=1000), CONFIG, both)) == ["ward"]
+
+
+def test_dates_are_banded_by_what_they_span():
+    days = pd.Series(pd.date_range("2020-01-01", periods=400))
+    assert band_dates(days).iloc[[0, 100, 399]].tolist() == ["2020 Q1", "2020 Q2", "2021 Q1"]
+    assert band_dates(days[:90]).iloc[[0, 40]].tolist() == ["2020-01", "2020-02"]
+    long = pd.Series(pd.to_datetime(["2010-06-01", "2019-01-01", None]))
+    assert band_dates(long).tolist() == ["2010", "2019", None]
 
 
 def test_a_group_with_one_outcome_only_has_no_area_and_says_why():

@@ -5,7 +5,7 @@ from medcore.evaluate.decision import better_range
 from medcore.evaluate.files import evaluation_json, read_evaluation
 from medcore.evaluate.judge import evaluate_predictions
 from medcore.evaluate.probability import venn_abers
-from medcore.evaluate.subgroups import band_numbers, judge_groupings, judge_subgroups
+from medcore.evaluate.subgroups import band_dates, band_numbers, judge_groupings, judge_subgroups
 from medcore.evaluate.threshold import (
     choose_threshold,
     deciding_rows,
@@ -23,6 +23,7 @@ from medcore.evaluate.words import (
 )
 
 __all__ = [
+    "band_dates",
     "band_numbers",
     "better_range",
     "choose_threshold",

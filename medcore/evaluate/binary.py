@@ -10,7 +10,7 @@ import pandas as pd
 
 from medcore.config import RunConfig, generator
 from medcore.evaluate.bootstrap import Measure
-from medcore.evaluate.calibration import calibration_metrics, smooth_calibration
+from medcore.evaluate.calibration import calibration_metrics, calibration_slope, smooth_calibration
 from medcore.evaluate.classification import decision_metrics, wilson
 from medcore.evaluate.curves import (
     calibration_curve,
@@ -114,6 +114,15 @@ def _paired(rows: Judged) -> Measure:
     return lambda weights: {**decision_metrics(event, alarm, weights), **compared(weights)}
 
 
+def _grouped(rows: Judged) -> Measure:
+    event, risk, paired = rows.event.astype(np.float64), rows.risk, _paired(rows)
+    return lambda weights: {
+        **paired(weights),
+        "o_e": score_metrics(event, risk, weights)["o_e"],
+        "calibration_slope": calibration_slope(event, risk, weights),
+    }
+
+
 def _exact(rows: Judged, metrics: Mapping[str, Metric]) -> dict[str, Metric]:
     """Return Wilson's and DeLong's intervals, where every patient has one row."""
     if not rows.alone:
@@ -186,6 +195,7 @@ RULES = TaskRules(
     measure=_measure,
     compared=_compared,
     paired=_paired,
+    grouped=_grouped,
     curves=_curves,
     threshold=_threshold,
     exact=_exact,
@@ -193,6 +203,7 @@ RULES = TaskRules(
     reason=lambda name: REASONS.get(name, "no patient of this class in this part"),
     events=lambda rows: rows.frame.loc[rows.event, "row_id"].nunique(),
     warn=_warn,
-    subgroup=("auroc", "recall", "specificity", "o_e"),
+    subgroup=("auroc", "recall", "specificity", "o_e", "calibration_slope"),
     uncertainty=judge_uncertainty,
+    site=("auroc", "calibration_slope", "o_e"),
 )

@@ -42,6 +42,13 @@ def calibration_metrics(
     }
 
 
+def calibration_slope(event: np.ndarray, risk: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the slope alone, as in `calibration_metrics`."""
+    logit, weight, happened = _join(event, risk, weights)
+    line = _fit_logistic(_basis(logit, logit)[:, :2], weight, happened, np.zeros((len(weight), 2)))
+    return line[:, 1] / (logit.std() or 1.0)
+
+
 def smooth_calibration(
     event: np.ndarray,
     risk: np.ndarray,

@@ -99,14 +99,20 @@ def plain_curve(event: np.ndarray, risk: np.ndarray) -> dict[str, Any]:
     return {"threshold": THRESHOLDS.round(2).tolist(), "net_benefit": value.tolist()}
 
 
-def better_range(curve: Mapping[str, Any], low: float, high: float) -> list[float]:
+def better_range(
+    curve: Mapping[str, Any], low: float, high: float, *, sure: bool = False
+) -> list[float]:
     """Return the thresholds between two at which the model is worth more than all and none.
 
-    >>> curve = {"threshold": [0.1, 0.2], "net_benefit": [0.1, 0.2], "treat_all": [0.2, 0.1]}
+    `sure`: only where the 95 % bands say so.
+
+    >>> curve = {"threshold": [0.1, 0.2], "net_benefit": [0.1, 0.2], "avoided": [-1.0, 4.0]}
     >>> better_range(curve, 0.0, 1.0)
     [0.2]
     """
-    columns = (curve[name] for name in ("threshold", "net_benefit", "treat_all"))
+    sides = ("low", "avoided_low") if sure else ("net_benefit", "avoided")
+    columns = (curve[name] for name in ("threshold", *sides))
     return [
-        t for t, own, all_ in zip(*columns, strict=True) if low <= t <= high and own > max(all_, 0)
-    ]
+        t for t, own, spared in zip(*columns, strict=True)
+        if low - 1e-9 <= t <= high + 1e-9 and min(own, spared) > 0
+    ]  # fmt: skip

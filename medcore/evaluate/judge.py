@@ -15,6 +15,7 @@ from medcore.evaluate.bootstrap import Measure, bootstrap_differences, bootstrap
 from medcore.evaluate.judged import Judged, rank_classes
 from medcore.evaluate.pooling import draw_names, pool_imputations
 from medcore.evaluate.recalibrated import UNCALIBRATED, recalibration_effect
+from medcore.evaluate.sites import judge_sites
 from medcore.evaluate.tasks import TASKS
 from medcore.evaluate.threshold import deciding_rows
 from medcore.records import Evaluation, Metric, PartEvaluation, Predictions
@@ -42,6 +43,9 @@ def evaluate_predictions(predictions: Predictions, config: RunConfig) -> Evaluat
     curves["differences"] = _differences(judged, config)
     if rules.uncertainty is not None:
         curves["uncertainty"] = rules.uncertainty(judged["model"], config)
+    sites = judge_sites(judged["model"], rules, config)
+    if sites is not None:
+        curves["sites"] = sites
     if UNCALIBRATED in others:
         before = judge_rows(predictions, UNCALIBRATED, config)
         curves["recalibration"] = recalibration_effect(before, judged["model"], config)

@@ -80,7 +80,9 @@ class TaskRules:
     `threshold`: chosen on deciding rows. `exact`: metrics whose interval has better than a
     bootstrap; `exact_differences`: the same for two models. `reason`: why a metric is undefined.
     `events`: how many rows have the outcome. `warn`: sentences about the judged part.
-    `subgroup`: the figures of a group of patients. `uncertainty`: what came of promised coverage.
+    `grouped`: what groups of patients and sites are judged by (default: `paired`), of which
+    `subgroup` is shown for groups and `site` pooled over sites. `uncertainty`: what came of a
+    promised coverage.
     `resamples`: how many the bootstrap draws.
     """
 
@@ -90,7 +92,9 @@ class TaskRules:
     curves: Callable[[str, Judged, RunConfig], dict[str, Any]]
     reason: Callable[[str], str]
     subgroup: tuple[str, ...]
+    site: tuple[str, ...] = ()
     paired: Callable[[Judged], Measure] | None = None
+    grouped: Callable[[Judged], Measure] | None = None
     threshold: Callable[[pd.DataFrame, Predictions, RunConfig], float] | None = None
     exact: Callable[[Judged, Mapping[str, Metric]], dict[str, Metric]] = _nothing
     exact_differences: Callable[[Judged, Judged], dict[str, Metric]] = _nothing
@@ -102,6 +106,10 @@ class TaskRules:
     def pair(self, rows: Judged) -> Measure:
         """Return the function from weights to what two models are compared in."""
         return (self.paired or self.compared)(rows)
+
+    def group(self, rows: Judged) -> Measure:
+        """Return the function from weights to what a group of patients is judged by."""
+        return (self.grouped or self.pair)(rows)
 
 
 def keep_named(measure: Measure, names: tuple[str, ...]) -> Measure:

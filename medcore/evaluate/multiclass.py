@@ -144,4 +144,5 @@ RULES = TaskRules(
     warn=_warn,
     subgroup=("accuracy", "recall", "f1"),
     uncertainty=judge_uncertainty,
+    site=("auroc", "accuracy"),
 )

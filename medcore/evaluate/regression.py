@@ -93,4 +93,5 @@ RULES = TaskRules(
     reason=_reason,
     subgroup=("mae", "rmse", "r2"),
     uncertainty=judge_uncertainty,
+    site=("mae", "rmse"),
 )

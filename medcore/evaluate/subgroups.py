@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -11,15 +12,16 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig, generator
+from medcore.errors import DataError
 from medcore.evaluate.bootstrap import Measure, bootstrap_metrics
 from medcore.evaluate.judge import judge_rows
 from medcore.evaluate.judged import Judged
-from medcore.evaluate.probability import score_metrics
 from medcore.evaluate.tasks import TASKS
 from medcore.records import Metric, Predictions
 
 FEWEST = 10
 MOST_GROUPS = 12
+MOST_VALUES = 50
 UNKNOWN = "unknown"
 FIGURES = {task: rules.subgroup for task, rules in TASKS.items()}
 
@@ -42,27 +44,43 @@ class Subgroup:
 def judge_subgroups(
     predictions: Predictions, config: RunConfig, groups: pd.Series
 ) -> tuple[Subgroup, ...]:
-    """Judge the model on each group of test rows, the largest first, at most twelve.
+    """Judge the model on each group of test rows, the largest first.
 
-    `groups`: a name for each row id (index); rows without one are the group "unknown". Intervals
-    are bootstrapped, patients drawn whole; group and rest come from the same draw.
+    `groups`: a name for each row id (index); rows without one are the group "unknown". Of more
+    than twelve groups the smallest are joined. Intervals are bootstrapped, patients drawn whole;
+    group and rest come from the same draw. Raises `DataError` for more than fifty groups.
     """
     rows = judge_rows(predictions, "model", config)
     labels = groups.astype("string").reindex(rows.frame["row_id"]).fillna(UNKNOWN).to_numpy(object)
-    names = pd.Series(labels).value_counts().index[:MOST_GROUPS]
+    counts = pd.Series(labels).value_counts()
+    if len(counts) > MOST_VALUES:
+        raise DataError(
+            f"These test patients have {len(counts):,} different values here, too few patients "
+            "each to be judged; join them to larger groups, or choose another column."
+        )
+    names = list(counts.index)
+    if len(names) > MOST_GROUPS:
+        joined = f"{len(names) - MOST_GROUPS + 1} smaller groups"
+        labels = np.where(np.isin(labels, names[: MOST_GROUPS - 1]), labels, joined)
+        names = [*names[: MOST_GROUPS - 1], joined]
     return tuple(_judge_group(str(name), labels == name, rows, config) for name in names)
 
 
 def judge_groupings(
     predictions: Predictions, config: RunConfig, groupings: Mapping[str, pd.Series]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the groups of several columns, ready for JSON; empty for tasks without figures."""
+    """Return the groups of several columns, ready for JSON; empty for tasks without figures.
+
+    Columns with too many groups are left out.
+    """
     if predictions.task not in FIGURES:
         return {}
-    return {
-        column: [asdict(group) for group in judge_subgroups(predictions, config, groups)]
-        for column, groups in groupings.items()
-    }
+    found = {}
+    for column, groups in groupings.items():
+        with contextlib.suppress(DataError):
+            judged = judge_subgroups(predictions, config, groups)
+            found[column] = [asdict(group) for group in judged]
+    return found
 
 
 def _judge_group(name: str, inside: np.ndarray, rows: Judged, config: RunConfig) -> Subgroup:
@@ -87,8 +105,9 @@ def _judge_group(name: str, inside: np.ndarray, rows: Judged, config: RunConfig)
 
 def _measure_both(rows: Judged, inside: np.ndarray, figures: tuple[str, ...]) -> Measure:
     """Return the function from weights of all rows to the group's figures and differences."""
-    own = _measure_figures(rows.take(inside))
-    rest = None if inside.all() else _measure_figures(rows.take(~inside))
+    group = TASKS[rows.predictions.task].group
+    own = group(rows.take(inside))
+    rest = None if inside.all() else group(rows.take(~inside))
 
     @np.errstate(divide="ignore", invalid="ignore")  # a resample may miss a small group whole
     def measure(weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -100,17 +119,6 @@ def _measure_both(rows: Judged, inside: np.ndarray, figures: tuple[str, ...]) ->
         return values | {f"{figure} less rest": ours[figure] - others[figure] for figure in figures}
 
     return measure
-
-
-def _measure_figures(rows: Judged) -> Measure:
-    measure = TASKS[rows.predictions.task].pair(rows)
-    if rows.predictions.task != "binary":
-        return measure
-    event, risk = rows.event.astype(np.float64), rows.risk
-    return lambda weights: {
-        **measure(weights),
-        "o_e": score_metrics(event, risk, weights)["o_e"],
-    }
 
 
 def band_numbers(values: pd.Series, name: str) -> pd.Series:
@@ -140,3 +148,26 @@ def band_numbers(values: pd.Series, name: str) -> pd.Series:
         index=values.index,
         dtype=object,
     )
+
+
+def band_dates(values: pd.Series) -> pd.Series:
+    """Return dates as words for groups: years, or quarters or months where they span little.
+
+    >>> days = pd.Series(pd.to_datetime(["2020-01-15", "2021-05-01", None, "2023-12-31"]))
+    >>> band_dates(days).tolist()
+    ['2020', '2021', None, '2023']
+    """
+    days = pd.to_datetime(values, errors="coerce")
+    known = days.dropna()
+    span = (known.max() - known.min()).days if len(known) else 0
+    if span > 730:
+        words = days.dt.strftime("%Y")
+    elif span > 180:
+        words = (
+            days.dt.year.astype("Int64").astype("string")
+            + " Q"
+            + (days.dt.quarter.astype("Int64").astype("string"))
+        )
+    else:
+        words = days.dt.strftime("%Y-%m")
+    return words.astype(object).where(days.notna(), None)

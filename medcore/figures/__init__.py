@@ -3,6 +3,7 @@
 from medcore.figures.calibration import draw_calibration, draw_recalibration
 from medcore.figures.certainty import draw_abstention
 from medcore.figures.decision import draw_avoided, draw_decision
+from medcore.figures.forest import draw_forest
 from medcore.figures.judgement import (
     Drawn,
     draw_by_class,
@@ -47,6 +48,7 @@ __all__ = [
     "draw_calibration",
     "draw_confusion",
     "draw_decision",
+    "draw_forest",
     "draw_histogram",
     "draw_judgement",
     "draw_learning",

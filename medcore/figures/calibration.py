@@ -62,8 +62,8 @@ def _add_counts(figure: go.Figure, counts: Mapping[str, Any]) -> None:
     edges = counts["edges"]
     middle = [(a + b) / 2 for a, b in pairwise(edges)]
     for side, colour, name in (
-        ("without", GREYS[1], "Patients without the outcome"),
-        ("with", ORANGE, "Patients with it"),
+        ("without", GREYS[1], "Without it"),
+        ("with", ORANGE, "With the outcome"),
     ):
         figure.add_bar(
             x=middle, y=counts[side], yaxis="y2", width=edges[1] - edges[0], name=name,

@@ -60,8 +60,7 @@ def _show_sets(evaluation: Evaluation, found: Mapping[str, Any]) -> None:
         f"{_percent(read_metric(sets['coverage']))}. Of 100 patients, "
         f"{100 * answers[1] / total:.0f} get a single answer "
         f"(right for {_percent(read_metric(sets['single_right']))} of them), "
-        f"{100 * several / total:.0f} several, because the model cannot tell, and "
-        f"{100 * answers[0] / total:.0f} none, because they resemble nobody it was tried on."
+        f"{100 * several / total:.0f} several, because the model cannot tell{_say_empty(sets)}."
     )
     rows = []
     for title, kind in (("All patients alike", "sets"), ("Each class by itself", "sets_by_class")):
@@ -77,6 +76,13 @@ def _show_sets(evaluation: Evaluation, found: Mapping[str, Any]) -> None:
         "class may be covered less unless the promise is made for each class by itself, which "
         f"makes sets larger. {SHIFT}"
     )
+
+
+def _say_empty(sets: Mapping[str, Any]) -> str:
+    empty, total = sets["answers"][0], sum(sets["answers"])
+    if not empty:
+        return ""
+    return f", and {100 * empty / total:.0f} none, because they resemble nobody it was tried on"
 
 
 def _show_abstention(curve: Mapping[str, Any]) -> None:

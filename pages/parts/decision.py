@@ -40,26 +40,24 @@ def show_decision(run: Run, evaluation: Evaluation) -> None:
 
 
 def _say(curve: dict, low: float, high: float) -> str:
-    better = better_range(curve, low, high)
-    shown = [t for t in curve["threshold"] if low <= t <= high]
+    better, sure = (better_range(curve, low, high, sure=side) for side in (False, True))
     if not better:
         return (
             "At no threshold of this range is acting on the model's risks worth more than acting "
             "on everybody or on nobody."
         )
-    place = curve["threshold"].index(better[len(better) // 2])
+    shown = sum(low - 1e-9 <= t <= high + 1e-9 for t in curve["threshold"])
+    where = "throughout this range"
+    if len(better) < shown:
+        where = f"at {len(better)} of the {shown} thresholds of this range"
+    doubt = "; chance may explain it"
+    if sure:
+        doubt = f"; beyond chance from {sure[0]:.0%} to {sure[-1]:.0%}"
+    place = curve["threshold"].index((sure or better)[len(sure or better) // 2])
     spared = [curve[name][place] for name in ("avoided", "avoided_low", "avoided_high")]
-    where = (
-        "throughout this range"
-        if len(better) == len(shown)
-        else (
-            f"at {len(better)} of {len(shown)} thresholds of this range, from {better[0]:.0%} to "
-            f"{better[-1]:.0%}"
-        )
-    )
     return (
-        f"Acting on the model's risks is worth more than acting on everybody or on nobody {where}. "
-        f"Acting from a risk of {curve['threshold'][place]:.0%}, it spares {spared[0]:.0f} "
-        f"({spared[1]:.0f} to {spared[2]:.0f}) of 100 patients an intervention, compared with "
-        "acting on everybody, without missing more."
+        f"Acting on the model's risks is worth more than acting on everybody or on nobody {where}"
+        f"{doubt}. Acting from a risk of {curve['threshold'][place]:.0%}, it spares "
+        f"{spared[0]:.0f} ({spared[1]:.0f} to {spared[2]:.0f}) of 100 patients an intervention, "
+        "compared with acting on everybody, without missing more."
     )

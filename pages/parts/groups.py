@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import streamlit as st
 
 from medcore.config import RunConfig
 from medcore.data import assign_columns
-from medcore.errors import MedcoreError
+from medcore.errors import DataError, MedcoreError
 from medcore.evaluate import (
+    band_dates,
     band_numbers,
     explain_metric,
     judge_subgroups,
@@ -19,27 +21,41 @@ from medcore.evaluate import (
     write_metric,
 )
 from medcore.evaluate.subgroups import FEWEST, FIGURES, Subgroup
-from medcore.records import Column, Evaluation, Metric, Run
+from medcore.figures import Drawn, draw_forest
+from medcore.records import Column, Evaluation, Run
 from medcore.store import read_columns, read_predictions
 from pages.parts import state
-from pages.parts.charts import BLUE, make_figure, show_chart
+from pages.parts.charts import show_chart
 
 LIKELY = ("sex", "gender", "age", "ethnicity", "race")
-MOST_VALUES = 100
+FADED = "color: #8A949E"
 
 
 def choose_columns(run: Run) -> list[Column]:
     """Return the columns patients may be divided by, the ones a clinic asks about first."""
     columns = [
         column for column in read_columns(run.folder)
-        if column.role in ("input", "site") and column.kind in ("number", "category")
-        and len(column.categories) <= MOST_VALUES
+        if column.role in ("input", "site", "date", "ignored")
+        and column.kind in ("number", "category", "date")
     ]  # fmt: skip
-    return sorted(columns, key=lambda c: (c.name.lower() not in LIKELY, c.role != "site"))
+    return sorted(columns, key=_rank)
+
+
+def _rank(column: Column) -> tuple[bool, bool, bool]:
+    return column.name.lower() not in LIKELY, column.role != "site", column.role == "ignored"
+
+
+def divide(run: Run, column: Column) -> pd.Series:
+    """Return the group of every row by its id; raises `MedcoreError` when the data is gone."""
+    values = assign_columns(state.table_of(run.dataset), run.config).frame[column.name]
+    if column.kind == "date":
+        return band_dates(values)
+    return band_numbers(values, column.name) if column.kind == "number" else values
 
 
 @st.cache_data(scope="session", max_entries=16, show_spinner="Judging each group …")
-def _judge(folder: str, config: str, _groups: pd.Series, column: str) -> tuple[Subgroup, ...]:  # noqa: ARG001
+def judge_groups(folder: str, config: str, _groups: pd.Series, column: str) -> tuple[Subgroup, ...]:  # noqa: ARG001
+    """Return the figures of each group; `column` tells the cache which groups they are."""
     predictions = read_predictions(Path(folder))
     return judge_subgroups(predictions, RunConfig.model_validate_json(config), _groups)
 
@@ -60,16 +76,21 @@ def show_groups(run: Run, evaluation: Evaluation) -> None:
     if name is None:
         return
     try:
-        values = assign_columns(state.table_of(run.dataset), run.config).frame[name]
+        groups = divide(run, names[name])
     except MedcoreError:
         st.info("The data set of this model was deleted; its patients cannot be divided any more.")
         return
-    groups = band_numbers(values, name) if names[name].kind == "number" else values
-    found = _judge(str(run.folder), run.config.model_dump_json(), groups, name)
+    try:
+        found = judge_groups(str(run.folder), run.config.model_dump_json(), groups, name)
+    except DataError as error:
+        st.info(str(error), icon=":material/block:")
+        return
     task = evaluation.task
-    _draw(found, FIGURES[task][0], name)
+    show_chart(*draw_groups(found, FIGURES[task][0], name), "subgroups")
+    table = pd.DataFrame([_write_group(group) for group in found])
+    grey = [group.few for group in found]
     st.dataframe(
-        pd.DataFrame([_write_group(group) for group in found]),
+        table.style.apply(lambda _: [FADED if few else "" for few in grey]),
         hide_index=True,
         column_config={
             label_metric(figure): st.column_config.TextColumn(help=explain_metric(figure))
@@ -90,31 +111,13 @@ def _write_group(group: Subgroup) -> dict[str, Any]:
     }
 
 
-def _draw(found: tuple[Subgroup, ...], figure_name: str, column: str) -> None:
-    shown = [group for group in found if not group.few]
-    if not shown:
-        return
-    metrics: list[Metric] = [group.metrics[figure_name] for group in shown]
-    table = pd.DataFrame(
-        {
-            "group": [group.name for group in shown],
-            "value": [metric.value for metric in metrics],
-            "low": [metric.low for metric in metrics],
-            "high": [metric.high for metric in metrics],
-        }
-    )
-    label = label_metric(figure_name)
-    figure = make_figure(
-        f"{label} by {column}", f"{label} (95 % interval)", "", 150 + 34 * len(table)
-    )
-    figure.add_scatter(
-        x=table["value"], y=table["group"], mode="markers", marker={"color": BLUE, "size": 10},
-        error_x={"type": "data", "symmetric": False, "array": table["high"] - table["value"],
-                 "arrayminus": table["value"] - table["low"]},
-        hovertemplate="%{y}: %{x:.2f}<extra></extra>",
+def draw_groups(found: tuple[Subgroup, ...], figure: str, column: str) -> Drawn:
+    """One figure by group, those with few patients in grey."""
+    label = label_metric(figure)
+    return draw_forest(
+        f"{label} by {column}", label, [group.name for group in found],
+        [asdict(group.metrics[figure]) for group in found], few=[group.few for group in found],
     )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", type="category")
-    show_chart(figure, table, "subgroups")
 
 
 def _say_differences(found: tuple[Subgroup, ...]) -> None:
@@ -130,6 +133,13 @@ def _say_differences(found: tuple[Subgroup, ...]) -> None:
                 f"({metric.value:+.2f}, {metric.low:+.2f} to {metric.high:+.2f})."
             )
     st.markdown("\n".join(sentences) or "No group can be told from the others by these figures.")
+    with st.expander("Differences to everybody else, with intervals"):
+        rows = [
+            {"Group": group.name}
+            | {label_metric(n): write_metric(m) for n, m in group.differences.items()}
+            for group in found if not group.few
+        ]  # fmt: skip
+        st.dataframe(pd.DataFrame(rows), hide_index=True)
     st.caption(
         "Many groups and figures are looked at: one in twenty differs by chance alone. Whether a "
         "model is fair is not for these figures to say."
