@@ -70,6 +70,20 @@ def test_folds_imputations_weights_and_risks_put_right_are_all_inside(task):
     assert len(exported.inputs["inputs"]) == 10
 
 
+@pytest.mark.parametrize("method", ["logistic", "temperature", "isotonic"])
+def test_risks_of_the_whole_model_put_right_are_inside(method):
+    model, dataset = fit("binary", "logistic")
+    told = {"method": "logistic", "slope": 0.6, "offsets": [0.0, -0.8]}
+    if method == "isotonic":
+        knots = [[[0.0, 0.3, 1.0], [0.1, 0.2, 0.7]], [[0.0, 0.6, 1.0], [0.0, 0.5, 0.8]]]
+        told = {"method": method, "knots": knots}
+    whole = replace(model, recalibration=told)
+    exported = export_model(whole, dataset)
+    said = ask(exported.data, whole, dataset)
+    assert said == pytest.approx(predict_rows(whole, dataset), abs=1e-9)
+    assert np.abs(said - predict_rows(model, dataset)).max() > 0.01
+
+
 def test_gaps_go_the_way_the_trees_learned():
     model, dataset = fit("binary", "gradient_boosting", missing__strategy="native")
     exported = export_model(model, dataset)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from medcore.config import Task
 from medcore.errors import ExportError
-from medcore.predict import FittedModel, predict_member, recalibrate, with_gaps
+from medcore.predict import FittedModel, predict_rows, with_gaps
 from medcore.prepare import prepare_rows
 from medcore.records import Block, Dataset, Prepared
 from medcore.report.graph import Graph
@@ -40,10 +41,12 @@ def export_model(
     `real` says that the rows are patients', not made up. Without agreement there is no file.
     """
     try:
-        rows = _check_rows(model, dataset, row_ids)
-        built = build_graph(model, {place: _values(rows[place], model, place) for place in rows})
-        data = built.SerializeToString()
-        away = _compare(data, model, rows)
+        ids = _choose_rows(dataset, row_ids)
+        places = sorted({member.preparation for member in model.members})
+        rows = {p: prepare_rows(model.preparations[p], dataset, ids) for p in places}
+        values = {place: _values(rows[place], model, place) for place in rows}
+        data = build_graph(model, values).SerializeToString()
+        away = _compare(data, values, predict_rows(model, dataset, ids), model.task)
     except ExportError as error:
         return Exported(
             None,
@@ -51,8 +54,7 @@ def export_model(
             "predict' and on the Predict page.",
             {},
         )
-    count = len(next(iter(rows.values())).row_id)
-    whose = f"{count:,} real rows" if real else f"{count:,} made-up rows, the data being gone"
+    whose = f"{len(ids):,} real rows" if real else f"{len(ids):,} made-up rows, the data being gone"
     sentence = f"model.onnx answers as the model does: on {whose}, onnxruntime differs by at most "
     return Exported(data, f"{sentence}{away:.1e}.", describe_inputs(model, rows))
 
@@ -117,16 +119,12 @@ def describe_inputs(model: FittedModel, rows: Mapping[int, Prepared]) -> dict[st
     }
 
 
-def _check_rows(
-    model: FittedModel, dataset: Dataset, row_ids: np.ndarray | None
-) -> dict[int, Prepared]:
-    """Return the rows to compare on, prepared for each member's own preparation."""
+def _choose_rows(dataset: Dataset, row_ids: np.ndarray | None) -> np.ndarray:
+    """Return the ids of the rows to compare on, spread over all."""
     ids = dataset.frame.index.to_numpy() if row_ids is None else np.asarray(row_ids)
     if not len(ids):
         raise ExportError("There is no row to compare the export with.")
-    chosen = ids[np.unique(np.linspace(0, len(ids) - 1, MOST_ROWS).astype(int))]
-    places = sorted({member.preparation for member in model.members})
-    return {place: prepare_rows(model.preparations[place], dataset, chosen) for place in places}
+    return ids[np.unique(np.linspace(0, len(ids) - 1, MOST_ROWS).astype(int))]
 
 
 def _block(prepared: Prepared) -> Block:
@@ -164,28 +162,19 @@ def run_graph(data: bytes, values: Mapping[str, np.ndarray]) -> np.ndarray:
     return session.run(None, dict(values))[0]
 
 
-def _compare(data: bytes, model: FittedModel, rows: Mapping[int, Prepared]) -> float:
+def _compare(data: bytes, values: Mapping[int, np.ndarray], ours: np.ndarray, task: Task) -> float:
     """Return the largest difference, of numbers relative to their size; `ExportError` above 1e-5.
 
-    Refuses rather than leave a file that answers otherwise.
+    `ours` is what the model itself answers, whatever it is made of. Refuses rather than leave a
+    file that answers otherwise.
     """
-    ours = _predict(model, rows)
     feeds = {
-        input_name(place): np.ascontiguousarray(_values(found, model, place), np.float32)
-        for place, found in rows.items()
+        input_name(place): np.ascontiguousarray(found, np.float32)
+        for place, found in values.items()
     }
     theirs = run_graph(data, feeds)
-    scale = max(1.0, float(np.abs(ours).max())) if model.task == "regression" else 1.0
+    scale = max(1.0, float(np.abs(ours).max())) if task == "regression" else 1.0
     away = float(np.abs(theirs - ours).max()) / scale
     if not away <= CLOSE:
         raise ExportError(f"Its export differs from the model by {away:.1e}, which is too much.")
     return away
-
-
-def _predict(model: FittedModel, rows: Mapping[int, Prepared]) -> np.ndarray:
-    parts: Sequence[np.ndarray] = [
-        member.weight
-        * recalibrate(predict_member(member.fitted, rows[member.preparation]), member.recalibration)
-        for member in model.members
-    ]
-    return recalibrate(np.sum(parts, axis=0), model.recalibration)

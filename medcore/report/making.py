@@ -14,6 +14,8 @@ RULES = {
     "f1": "the largest F1",
     "sensitivity": "a sensitivity of at least {target:g}",
     "specificity": "a specificity of at least {target:g}",
+    "cost": "the least cost where a missed patient is as bad as {cost_ratio:g} false alarms",
+    "alarms": "the most patients found with at most {alarms:g} alarms in 100 patients",
     "fixed": "the author: {target:g}",
 }
 RECALIBRATIONS = {
@@ -105,21 +107,31 @@ def say_balance(facts: Facts) -> str:
             "Nothing was re-weighted or re-sampled; the threshold was chosen instead (van den "
             "Goorbergh et al. 2022)."
         )
-    how = RECALIBRATIONS.get(balance.recalibration, balance.recalibration)
+    how = _list_recalibrations(facts)
+    after = (
+        f"afterwards risks were put right by {how} on patients outside the fit"
+        if how
+        else "risks were not put right afterwards"
+    )
     words = (
-        f"{BALANCE_TITLES[balance.strategy]} (strength {balance.strength:g}) in training; "
-        f"afterwards risks were put right by {how} on patients outside the fit."
+        f"{BALANCE_TITLES[balance.strategy]} (strength {balance.strength:g}) in training; {after}."
     )
     return f"{words} {say_updating(facts) or ''}".strip()
 
 
 def say_recalibration(facts: Facts) -> str:
     """Whether risks were corrected after training, and how."""
-    balance = facts.config.balance
-    if facts.evaluation.curves.get("recalibration") is None:
+    how = _list_recalibrations(facts)
+    if not how:
         return "The model was neither updated nor recalibrated after training."
-    how = RECALIBRATIONS.get(balance.recalibration, balance.recalibration)
     return f"Risks were put right by {how}, learned from patients outside the fit, never the test."
+
+
+def _list_recalibrations(facts: Facts) -> str:
+    members = [member.get("recalibration") for member in facts.model.get("members", ())]
+    found = [*members, facts.model.get("recalibration")]
+    methods = dict.fromkeys(told["method"] for told in found if told)
+    return " and ".join(RECALIBRATIONS.get(method, method) for method in methods)
 
 
 def say_updating(facts: Facts) -> str | None:
@@ -142,8 +154,8 @@ def say_threshold(facts: Facts) -> str:
     if part is None or part.threshold is None:
         kind = "the most likely class" if facts.evaluation.classes else "a number"
         return f"The output is {kind}; there is no threshold."
-    rule, target = facts.config.evaluate.threshold, facts.config.evaluate.target
-    words = RULES.get(rule, rule).format(target=target)
+    evaluate = facts.config.evaluate
+    words = RULES.get(evaluate.threshold, evaluate.threshold).format(**evaluate.model_dump())
     value = Numbers(facts.values).text("parts", "test", "threshold")
     folds = " (median over the folds; each has its own)" if facts.evaluation.folds else ""
     return (
