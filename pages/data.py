@@ -1,48 +1,15 @@
-"""Data: bring tables in, and say what each column is."""
+"""Data: bring tables and images in, and say what each column is."""
 
 import streamlit as st
 
-from medcore.data import SAMPLES, estimate_memory, outcome_candidates
-from medcore.errors import MedcoreError
-from medcore.jobs import start_import
-from medcore.store import drop_upload, list_datasets, stage_upload
+from medcore.data import SAMPLES, outcome_candidates
+from medcore.store import list_datasets
 from pages.parts import state
 from pages.parts.columns import edit_columns
 from pages.parts.frame import count, open_page
-from pages.parts.imports import await_import, pack_pictures, refuse, show_imports
+from pages.parts.imports import show_imports
 from pages.parts.thumbnails import show_rows
-
-
-def take_uploads(files: list) -> None:
-    """Stage the uploaded files and queue their reading."""
-    workspace = state.current().workspace
-    for file in pack_pictures(files):
-        try:
-            path = stage_upload(workspace, file.name, file)
-            estimate = estimate_memory(path)
-            if not estimate.fits:
-                drop_upload(path)
-                refuse(f"“{file.name}” does not fit: {estimate.sentence}.")
-                continue
-            job = start_import(workspace, path, file.name.rsplit(".", 1)[0])
-            await_import(job.id)
-        except MedcoreError as error:
-            refuse(str(error))
-
-
-def show_uploader() -> None:
-    """Show where files are dropped; what is dropped is read in the background."""
-    count = st.session_state.setdefault("uploads", 0)
-    files = st.file_uploader(
-        "Drop tables here (CSV, TSV, Excel, Parquet, Stata, SAS, SPSS), or images: several files, "
-        "a MedMNIST file, or a zip with one folder a class or with a table; up to 500 MB",
-        accept_multiple_files=True,
-        key=f"uploader_{count}",
-    )
-    if files and st.button("Read them", type="primary", key="read_uploads"):
-        take_uploads(files)
-        st.session_state["uploads"] = count + 1
-        st.rerun()
+from pages.parts.uploads import show_public_sets, show_uploader
 
 
 def describe_source(source: str) -> str:
@@ -70,6 +37,7 @@ if used is None:
     open_page("Data", "Bring patients: a table with one row each (or one row a visit), or images.")
     show_imports()
     show_uploader()
+    show_public_sets()
     choose_dataset()
     state.link("home", "Or start with a sample on Home", ":material/home:")
 else:
@@ -102,4 +70,5 @@ else:
     show_rows(dataset)
     with st.expander("Bring another table, or use another one"):
         show_uploader()
+        show_public_sets()
         choose_dataset()

@@ -11,10 +11,25 @@ from pages.parts.runs import show_figures
 
 def start_sample(sample: Sample) -> None:
     """Take a sample into use and open it on Data."""
-    row = save_dataset(state.current().workspace, load_sample(sample.name))
+    with st.spinner("Opening the sample …"):
+        row = save_dataset(state.current().workspace, load_sample(sample.name))
     state.use(state.DATASET, row.id)
     state.use(state.RUN, None)
     state.go("data")
+
+
+def show_samples(samples: list[Sample]) -> None:
+    """Show samples side by side, each with a button that takes it into use."""
+    for column, sample in zip(st.columns(len(samples)), samples, strict=True):
+        with column, st.container(border=True, height="stretch"):
+            st.markdown(f"**{sample.question}**")
+            st.caption(sample.teaches)
+            if st.button(
+                sample.title, key=f"sample_{sample.name}", width="stretch",
+                type="primary" if sample is SAMPLES[0] else "secondary",
+            ):  # fmt: skip
+                start_sample(sample)
+            st.caption(f"{sample.licence}. {sample.source}")
 
 
 st.title("From patients to a model you can judge", anchor=False)
@@ -24,18 +39,9 @@ st.markdown(
 )
 
 st.subheader("Start with real patients", anchor=False)
-columns = st.columns(len(SAMPLES))
-for column, sample in zip(columns, SAMPLES, strict=True):
-    with column, st.container(border=True, height="stretch"):
-        st.markdown(f"**{sample.question}**")
-        st.caption(sample.teaches)
-        first = sample is SAMPLES[0]
-        if st.button(
-            sample.title, key=f"sample_{sample.name}", width="stretch",
-            type="primary" if first else "secondary",
-        ):  # fmt: skip
-            start_sample(sample)
-        st.caption(f"{sample.licence}. {sample.source}")
+show_samples([sample for sample in SAMPLES if not sample.synthetic])
+st.subheader("Or with synthetic images", anchor=False)
+show_samples([sample for sample in SAMPLES if sample.synthetic])
 
 st.subheader("Or bring your own", anchor=False)
 state.link(

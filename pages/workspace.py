@@ -16,7 +16,13 @@ from pages.parts.keeping import (
 )
 from pages.parts.runs import STATES
 
-KINDS = {"import": "Read a table", "run": "Train", "judge": "Judge", "predict": "Predict a file"}
+KINDS = {
+    "import": "Read data",
+    "fetch": "Fetch a public set",
+    "run": "Train",
+    "judge": "Judge",
+    "predict": "Predict a file",
+}
 
 open_page("Workspace", "What is kept for you, for how long, and how you come back to it.")
 workspace = state.current().workspace

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydicom.datadict import DicomDictionary, keyword_for_tag
 from pydicom.uid import JPEGBaseline8Bit
 
-from medcore.data.dicom.clean import Audit, clean_header, read_date, write_cleaned
+from medcore.data.dicom.clean import Audit, clean_header, encode_cleaned, read_date
 from medcore.data.dicom.decode import decode_pixels, read_header
 from medcore.data.dicom.intensity import show
 from medcore.data.dicom.pseudonyms import Pseudonyms
@@ -40,9 +40,7 @@ def clean(header, tmp_path, **options):
     """Return the cleaned file's bytes, unpacked, and as it is read again."""
     audit = Audit()
     cleaned = clean_header(header, PSEUDONYMS, audit, **options)
-    path = tmp_path / "cleaned.dcm"
-    write_cleaned(path, cleaned, decode_pixels(header), header)
-    raw = path.read_bytes()
+    raw = encode_cleaned(cleaned, decode_pixels(header), header)
     start = raw.index(b"1.2.840.10008.1.2.1.99")
     rest = next(r for r in _unpacked(raw, start) if r is not None)
     return raw + rest, read_header(io.BytesIO(raw)), audit

@@ -9,11 +9,13 @@ from medcore.data.configure import (
     configure_rows,
     dataset_json,
 )
+from medcore.data.dicom.brought import Wishes
 from medcore.data.followup import read_causes
 from medcore.data.horizons import write_horizon
 from medcore.data.isolation import read_table_isolated
 from medcore.data.kinds import outcome_candidates
 from medcore.data.media import new_media_folder
+from medcore.data.medmnist import MEDMNIST
 from medcore.data.outcome import infer_task, outcome_classes
 from medcore.data.samples import SAMPLES, Sample, load_sample
 from medcore.data.sources import holds_media
@@ -21,10 +23,12 @@ from medcore.data.table import MemoryEstimate, estimate_memory, make_dataset, re
 from medcore.records import Dataset
 
 __all__ = [
+    "MEDMNIST",
     "SAMPLES",
     "ColumnMatch",
     "MemoryEstimate",
     "Sample",
+    "Wishes",
     "assign_columns",
     "configure_dataset",
     "configure_rows",

@@ -12,18 +12,20 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import psutil
 
+from medcore.data.dicom.brought import Wishes
 from medcore.data.sources import read_source
 from medcore.errors import DataError, MedcoreError
 from medcore.records import Column, Dataset, LedgerEntry
 
 SECONDS, MEGABYTES_A_SECOND = 300, 1
 SPARE_BYTES = 2 * 2**30
-MEDIA = "media"
+MEDIA, PROGRESS = "media", "progress"
 
 
 def read_table_isolated(
@@ -33,11 +35,13 @@ def read_table_isolated(
     stopping: Callable[[], bool] = lambda: False,
     folder: Path | None = None,
     least_columns: int = 2,
+    wishes: Wishes | None = None,
+    tell: Callable[[float], None] = lambda _: None,
 ) -> Dataset:
     """Read a table, or images, in a child process; raises `DataError` when it refuses or breaks.
 
     `folder`: where the data set's media go, to stay there as long as they are needed; by default
-    beside the file.
+    beside the file. `wishes`: how images are read; `tell` hears the share that is done.
     """
     keep = Path(tempfile.mkdtemp(dir=folder or path.parent))
     try:
@@ -46,12 +50,16 @@ def read_table_isolated(
                 sys.executable, "-m", "medcore.data.isolation", str(path.absolute()), name,
                 str(keep.absolute()), str(least_columns),
             ],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            # What parsers say of a file quotes it: it goes nowhere.
+            stderr=subprocess.DEVNULL,
             cwd=Path(__file__).parents[2],
         )  # fmt: skip
-        _wait(child, path, stopping)
+        assert child.stdin is not None
+        with contextlib.suppress(BrokenPipeError), child.stdin:
+            child.stdin.write((wishes or Wishes()).write().encode())
+        _wait(child, path, keep, stopping, tell)
         dataset = _collect(keep, path)
     except BaseException:
         shutil.rmtree(keep, ignore_errors=True)
@@ -61,18 +69,37 @@ def read_table_isolated(
     return dataset
 
 
-def _wait(child: subprocess.Popen, path: Path, stopping: Callable[[], bool]) -> None:
-    until = time.monotonic() + _seconds(path)
+def _wait(
+    child: subprocess.Popen,
+    path: Path,
+    keep: Path,
+    stopping: Callable[[], bool],
+    tell: Callable[[float], None],
+) -> None:
+    until, told = time.monotonic() + _seconds(path), 0.0
     while child.poll() is None:
+        if (done := _read_progress(keep)) > told:
+            tell(told := done)
         if stopping() or time.monotonic() > until:
             child.kill()
-            child.communicate()
+            child.wait()
             why = (
                 "Reading was stopped" if stopping() else f"It took over {_seconds(path) // 60} min"
             )
             raise DataError(f"'{path.name}' was not read: {why}.")
         time.sleep(0.05)
-    child.communicate()
+
+
+def _read_progress(keep: Path) -> float:
+    with contextlib.suppress(OSError, ValueError):
+        return float((keep / PROGRESS).read_text())
+    return 0.0
+
+
+def _write_progress(keep: Path, done: int, total: int) -> None:
+    near = keep / f".{PROGRESS}.tmp"
+    near.write_text(f"{done / max(total, 1):.4f}")
+    os.replace(near, keep / PROGRESS)
 
 
 def _seconds(path: Path) -> int:
@@ -108,9 +135,11 @@ def main(source: str, name: str, target: str, least_columns: str = "2") -> None:
     _set_limits(Path(source))
     folder = Path(target)
     try:
+        wishes = Wishes.read(sys.stdin.read())
         dataset = read_source(
-            Path(source), folder / MEDIA, name=name, least_columns=int(least_columns)
-        )
+            Path(source), folder / MEDIA, name=name, least_columns=int(least_columns),
+            wishes=wishes, tell=partial(_write_progress, folder),
+        )  # fmt: skip
         dataset.frame.to_parquet(folder / "table.parquet")
         values = {
             "name": dataset.name,

@@ -17,7 +17,10 @@ FOLDER = Path(__file__).parent / "samples"
 
 @dataclass(frozen=True)
 class Sample:
-    """A data set of real patients that ships; `changes` says how it differs from the source."""
+    """A data set that ships; `changes` says how it differs from the source.
+
+    `synthetic`: drawn by a program, with no patient in it, and called so wherever it is shown.
+    """
 
     name: str
     title: str
@@ -30,6 +33,7 @@ class Sample:
     changes: str
     roles: Mapping[str, Role] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    synthetic: bool = False
 
 
 SAMPLES = (
@@ -98,6 +102,18 @@ SAMPLES = (
         roles={"patient_id": "patient", "diagnosis": "outcome"},
         units={"age": "years", "TSH": "mIU/L", "T3": "nmol/L", "TT4": "nmol/L"},
     ),
+    Sample(
+        name="phantoms",
+        title="Synthetic chests, 600 images",
+        rows=600,
+        outcome="lesion",
+        question="Is there a lesion in this synthetic chest image?",
+        teaches="Where each lesion lies is known, so that explanations can be scored.",
+        licence="MIT",
+        source="Drawn by medcore; no patient is in it",
+        changes="None.",
+        synthetic=True,
+    ),
 )
 
 
@@ -113,6 +129,10 @@ def load_sample(name: str) -> Dataset:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(names)}."
         raise DataError(f"There is no sample '{name}'{hint}")
+    if found.name == "phantoms":
+        from medcore.data.phantoms import phantom_dataset
+
+        return phantom_dataset()
     dataset = read_table(FOLDER / f"{name}.csv", name=found.title)
     columns = tuple(
         replace(

@@ -28,6 +28,7 @@ from medcore.store import (
     read_json,
     save_dataset,
     set_run_summary,
+    workspace_secret,
     write_json,
 )
 from medcore.store.files import remove_folder
@@ -38,16 +39,44 @@ Handler = Callable[[Workspace, Job, Watch], dict[str, Any] | None]
 
 def import_table(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any]:
     """Read an upload into a data set; the upload itself is deleted afterwards, come what may."""
-    from medcore.data import read_table_isolated
+    from medcore.data import Wishes, read_table_isolated
 
     path = inside(workspace, job.payload["path"])
     if not path.is_file():
         raise JobError("The uploaded file is not there any more; upload it again.")
     try:
         name = job.payload["name"]
-        watch.emit(Event(time.time(), "read", f"Reading {name}", 0.05))
-        dataset = read_table_isolated(path, name=name, stopping=watch.stopping)
+        said = f"Reading {name}"
+
+        def tell(share: float) -> None:
+            watch.emit(Event(time.time(), "read", said, 0.05 + 0.8 * share))
+
+        tell(0.0)
+        wishes = Wishes(**job.payload.get("wishes", {}), secret=workspace_secret(workspace))
+        dataset = read_table_isolated(
+            path, name=name, stopping=watch.stopping, wishes=wishes, tell=tell
+        )
         watch.emit(Event(time.time(), "save", f"Saving {name}", 0.9))
+        return {"dataset": save_dataset(workspace, dataset).id}
+    finally:
+        drop_upload(path)
+
+
+def fetch_set(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any]:
+    """Fetch a published image set and read it into a data set."""
+    from medcore.data import MEDMNIST, read_table_isolated
+    from medcore.data.medmnist import fetch_medmnist
+
+    chosen = next(chosen for chosen in MEDMNIST if chosen.name == job.payload["set"])
+    path = workspace.folder / "uploads" / job.id / f"{chosen.name}.npz"
+
+    def tell(share: float) -> None:
+        watch.emit(Event(time.time(), "fetch", f"Fetching {chosen.title}", 0.6 * share))
+
+    try:
+        fetch_medmnist(chosen, path, tell=tell, stopping=watch.stopping)
+        watch.emit(Event(time.time(), "read", f"Reading {chosen.title}", 0.65))
+        dataset = read_table_isolated(path, name=chosen.title, stopping=watch.stopping)
         return {"dataset": save_dataset(workspace, dataset).id}
     finally:
         drop_upload(path)
@@ -204,6 +233,7 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
 
 HANDLERS: Mapping[str, Handler] = {
     "import": import_table,
+    "fetch": fetch_set,
     "run": train,
     "judge": judge,
     "predict": predict_file,
@@ -215,6 +245,7 @@ HANDLERS: Mapping[str, Handler] = {
 }
 LANES: Mapping[str, Lane] = {
     "import": "short",
+    "fetch": "short",
     "run": "long",
     "judge": "long",
     "predict": "short",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medcore.config import RunConfig
+from medcore.data import MEDMNIST
 from medcore.errors import JobError
 from medcore.jobs.handlers import LANES
 from medcore.jobs.tending import tend
@@ -99,9 +100,25 @@ def start_optimism(workspace: Workspace, run_id: str, effort: str) -> Job:
     return submit(workspace, "optimism", {"effort": effort}, run=run.id)
 
 
-def start_import(workspace: Workspace, path: Path, name: str) -> Job:
-    """Read a staged upload in the background; `job.result["dataset"]` will be the data set."""
-    return submit(workspace, "import", {"path": _relative(workspace, path), "name": name})
+def start_import(
+    workspace: Workspace, path: Path, name: str, wishes: Mapping[str, bool] | None = None
+) -> Job:
+    """Read a staged upload in the background; `job.result["dataset"]` will be the data set.
+
+    `wishes`: how images are read, see `medcore.data.Wishes`; names of files and patients are not
+    kept.
+    """
+    payload = {"path": _relative(workspace, path), "name": name}
+    payload["wishes"] = {"names": False, **(wishes or {})}
+    return submit(workspace, "import", payload)
+
+
+def start_fetch(workspace: Workspace, name: str) -> Job:
+    """Fetch a published image set; `job.result["dataset"]` will be the data set."""
+    title = next((chosen.title for chosen in MEDMNIST if chosen.name == name), None)
+    if title is None:
+        raise JobError(f"There is no published set called '{name}'.")
+    return submit(workspace, "fetch", {"set": name, "name": title})
 
 
 def start_prediction(workspace: Workspace, run_id: str, path: Path, name: str) -> Job:

@@ -12,6 +12,7 @@ from medcore.store.datasets import (
     rename_dataset,
     save_dataset,
     save_settings,
+    stage_images,
     stage_upload,
 )
 from medcore.store.folder import (
@@ -78,6 +79,7 @@ from medcore.store.workspaces import (
     inside,
     local_workspace,
     open_workspace,
+    workspace_secret,
     workspace_usage,
 )
 
@@ -145,10 +147,12 @@ __all__ = [
     "save_text_edits",
     "save_wording",
     "set_run_summary",
+    "stage_images",
     "stage_upload",
     "take_job",
     "text_folder",
     "waiting_order",
+    "workspace_secret",
     "workspace_usage",
     "write_config",
     "write_json",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 import time
+import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -68,6 +72,24 @@ def stage_upload(workspace: Workspace, file_name: str, stream: BinaryIO) -> Path
         remove_folder(path.parent)
         raise
     return path
+
+
+def stage_images(workspace: Workspace, files: Sequence[tuple[str, BinaryIO]]) -> Path:
+    """Write uploaded images beside the data sets as one zip file, and return its path.
+
+    The names of the files are inside only, until they are read: they may be those of patients.
+    Raises as `stage_upload` does.
+    """
+    if len(files) == 1 and files[0][0].lower().endswith((".zip", ".npz")):
+        return stage_upload(workspace, f"images{files[0][0][-4:].lower()}", files[0][1])
+    with tempfile.TemporaryFile() as packed:
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+            for place, (name, stream) in enumerate(files):
+                name = f"{place}_{name}" if name in archive.namelist() else name
+                with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as entry:
+                    shutil.copyfileobj(stream, entry)
+        packed.seek(0)
+        return stage_upload(workspace, "images.zip", packed)
 
 
 def drop_upload(path: Path) -> None:

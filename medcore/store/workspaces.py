@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from medcore.store.files import folder_bytes, remove_folder
 from medcore.store.home import Home, new_id, reading, writing
 from medcore.store.tables import datasets, jobs, runs, workspaces
 
-LOCAL = "local"
+LOCAL, SECRET = "local", "secret"
 TOKEN = re.compile(r"[0-9a-f]{32}")
 DAY, SEEN_EVERY = 86400.0, 3600.0
 KEEP_DAYS, LIMIT_MB, QUEUE_LIMIT, UPLOAD_MB = 30, 2048, 20, 500
@@ -150,6 +151,22 @@ def inside(workspace: Workspace, relative: str) -> Path:
     if not path.is_relative_to(workspace.folder.resolve()):
         raise StoreError("This file is not in the workspace; choose another.")
     return path
+
+
+def workspace_secret(workspace: Workspace) -> bytes:
+    """Return the random bytes that the workspace's pseudonyms are made with; never exported."""
+    path = workspace.folder / SECRET
+    if not path.is_file():
+        with contextlib.suppress(FileExistsError):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            near = path.with_name(f".{new_id()}.tmp")
+            near.write_bytes(secrets.token_bytes(32))
+            # Linked, not renamed: of two who make it at once, one wins for both.
+            try:
+                os.link(near, path)
+            finally:
+                near.unlink()
+    return path.read_bytes()
 
 
 def check_alive(connection: sa.Connection, workspace: Workspace) -> None:

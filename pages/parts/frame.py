@@ -14,7 +14,8 @@ from pages.parts import state
 
 UNDER_WAY = "jobs_under_way"
 WORK = {
-    "import": "Reading a table",
+    "import": "Reading",
+    "fetch": "Fetching a public set",
     "predict": "Predicting a file",
     "validate": "Validating elsewhere",
     "optimism": "Looking for luck and optimism",

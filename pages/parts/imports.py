@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from typing import Any
-
 import streamlit as st
 
-from medcore.data.media import is_image
 from medcore.errors import MedcoreError
 from medcore.jobs import get_job, tend
 from pages.parts import state
@@ -32,23 +27,6 @@ def show_imports() -> None:
 def refuse(sentence: str) -> None:
     """Keep why a file could not be taken until the visitor dismisses it."""
     st.session_state.setdefault(REFUSED, []).append(sentence)
-
-
-def pack_pictures(files: list[Any]) -> list[Any]:
-    """Return uploaded files with several pictures joined into one archive: they are one data set.
-
-    A table among them goes along, because it may name them.
-    """
-    if sum(is_image(file.name) for file in files) < 2:
-        return files
-    packed = io.BytesIO()
-    packed.name = "images.zip"
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for place, file in enumerate(files):
-            taken = file.name in archive.namelist()
-            archive.writestr(f"{place}_{file.name}" if taken else file.name, file.getvalue())
-    packed.seek(0)
-    return [packed]
 
 
 def await_import(job_id: str) -> None:

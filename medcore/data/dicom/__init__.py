@@ -3,7 +3,7 @@
 pydicom is imported at first use: the server starts without it.
 """
 
-from medcore.data.dicom.clean import Audit, clean_header, read_date, write_cleaned
+from medcore.data.dicom.clean import Audit, clean_header, encode_cleaned, read_date
 from medcore.data.dicom.decode import Pixels, decode_pixels, read_header
 from medcore.data.dicom.intensity import CT_WINDOWS, Window, apply_window, read_values, show
 from medcore.data.dicom.pseudonyms import Pseudonyms
@@ -20,6 +20,7 @@ __all__ = [
     "apply_window",
     "clean_header",
     "decode_pixels",
+    "encode_cleaned",
     "group_slices",
     "locate",
     "read_date",
@@ -27,5 +28,4 @@ __all__ = [
     "read_spacing",
     "read_values",
     "show",
-    "write_cleaned",
 ]

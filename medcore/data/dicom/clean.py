@@ -7,9 +7,9 @@ bits and whatever stands behind the last pixel do not come along either.
 from __future__ import annotations
 
 import datetime
+import io
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -180,8 +180,8 @@ def mark(cleaned: Dataset, codes: tuple[str, ...]) -> None:
 
 
 @reading()
-def write_cleaned(path: Path, cleaned: Dataset, pixels: Pixels, source: Dataset) -> None:
-    """Write a cleaned header with decoded pixels as a file of its own, losslessly compressed."""
+def encode_cleaned(cleaned: Dataset, pixels: Pixels, source: Dataset) -> bytes:
+    """Return a cleaned header with decoded pixels as a file's bytes, losslessly compressed."""
     from pydicom import FileDataset
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import DeflatedExplicitVRLittleEndian
@@ -191,8 +191,10 @@ def write_cleaned(path: Path, cleaned: Dataset, pixels: Pixels, source: Dataset)
     meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = cleaned.SOPClassUID
     meta.MediaStorageSOPInstanceUID = cleaned.SOPInstanceUID
+    buffer = io.BytesIO()
     file = FileDataset(None, cleaned, file_meta=meta, preamble=bytes(128))
-    file.save_as(path, enforce_file_format=True)
+    file.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def put_pixels(cleaned: Dataset, pixels: Pixels, source: Dataset) -> None:

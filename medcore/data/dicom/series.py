@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medcore.data.dicom.intensity import functional_group
-from medcore.data.refusal import reading
+from medcore.data.refusal import BROKEN, reading
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -61,12 +61,18 @@ def locate(header: Dataset, key: str) -> Slice:
     orientation = _plane(header, "PlaneOrientationSequence", "ImageOrientationPatient", 6)
     position = _plane(header, "PlanePositionSequence", "ImagePositionPatient", 3)
     spacing = read_spacing(header)
-    number = str(header.get("InstanceNumber") or "0")
     return Slice(
         key, str(header.get("SeriesInstanceUID") or key), (header.Rows, header.Columns),
         spacing, orientation, position,
-        (int(number) if number.lstrip("-").isdigit() else 0, str(header.get("SOPInstanceUID"))),
+        (_own_number(header), str(header.get("SOPInstanceUID"))),
     )  # fmt: skip
+
+
+def _own_number(header: Dataset) -> int:
+    try:
+        return int(header.get("InstanceNumber") or 0)
+    except BROKEN:  # it only breaks ties
+        return 0
 
 
 def _plane(header: Dataset, group: str, name: str, count: int) -> tuple[float, ...] | None:

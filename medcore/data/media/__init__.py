@@ -1,18 +1,18 @@
 """Files beside a table: images kept once per content, and read back as arrays.
 
-A data set's folder `media` holds cleaned files only. Images are PNG of 8 or 16 bits, or `.npy` for
-what PNG cannot hold (Hounsfield units, volumes).
+A data set's folder `media` holds cleaned files only. Images are PNG of 8 or 16 bits, `.npy` for
+what PNG cannot hold (Hounsfield units, volumes), or cleaned DICOM.
 """
 
 from medcore.data.media.files import MediaFolder, new_media_folder
 from medcore.data.media.pictures import (
     DECODERS,
-    Picture,
     decode_image,
     image_shape,
     is_image,
     read_image,
 )
+from medcore.data.media.rasters import Picture
 
 __all__ = [
     "DECODERS",

@@ -33,25 +33,29 @@ class Decoded:
     reasons: dict[str, str]
 
 
-def read_folder(root: Path, media: Path, *, name: str, source: str, sha256: str = "") -> Dataset:
+def read_folder(
+    root: Path, media: Path, *, name: str, source: str, sha256: str = "", names: bool = True
+) -> Dataset:
     """Read a folder of images as a data set.
 
     With a table that names the files: its columns, and image. Else image, file, and what the
     folders tell: label (folder-per-class), split (train/val/test above), patient (a level below).
-    Raises `DataError` when there is no image that can be read.
+    Without `names` no file's name is kept or told: names may be those of patients. Raises
+    `DataError` when there is no image that can be read.
     """
     root, tables, images = _list_files(root)
     if not images:
         raise DataError(f"'{source}' holds no image; PNG, JPEG and the like are read.")
     sha256 = sha256 or _hash_files(root, [*tables, *images])
-    decoded = _decode(root, images, MediaFolder(media))
+    decoded = _decode(root, images, MediaFolder(media), names)
     if not decoded.kept:
         first = next(iter(decoded.reasons.values()))
         raise DataError(f"No image of '{source}' can be read: {first}")
     if tables:
-        return _join_table(root, tables, decoded, name, source, sha256, media)
+        return _join_table(root, tables, decoded, name, source, sha256, media, names)
     frame, columns = _describe_paths(images)
     frame["image"] = frame["file"].map(decoded.kept).astype("string")
+    columns = [column for column in columns if names or column.name != "file"]
     entries = _unreadable(decoded, len(frame), len(columns))
     return media_dataset(
         frame[frame["image"].notna()], columns, name, source, sha256, media, entries
@@ -89,15 +93,16 @@ def _hash_files(root: Path, files: list[str]) -> str:
     return digest.hexdigest()
 
 
-def _decode(root: Path, images: list[str], folder: MediaFolder) -> Decoded:
+def _decode(root: Path, images: list[str], folder: MediaFolder, names: bool) -> Decoded:
     kept, reasons = {}, {}
-    for file in images:
+    for place, file in enumerate(images, 1):
+        told = file if names else f"image {place:,}"
         try:
-            kept[file] = folder.add(decode_image(root / file, file).pixels)
+            kept[file] = folder.add(decode_image(root / file, told).pixels)
         except DataError as error:
             reasons[file] = str(error)
         except MemoryError:
-            reasons[file] = f"'{file}' needs more memory than there is."
+            reasons[file] = f"'{told}' needs more memory than there is."
     return Decoded(kept, reasons)
 
 
@@ -136,15 +141,14 @@ def _describe_paths(images: list[str]) -> tuple[pd.DataFrame, list[Column]]:
 
 def _join_table(
     root: Path, tables: list[str], decoded: Decoded, name: str, source: str, sha256: str,
-    media: Path,
+    media: Path, names: bool,
 ) -> Dataset:  # fmt: skip
     if len(tables) > 1:
         raise DataError(
-            f"'{source}' holds {len(tables)} tables ({', '.join(tables[:3])}); leave the one that "
-            "names the images."
+            f"'{source}' holds {len(tables)} tables; leave the one that names the images."
         )
     table = read_table(root / tables[0], least_columns=1)
-    column, files = _find_files(table, decoded, source)
+    column, files = _find_files(table, decoded, source, names)
     frame, notes = settle_types(table.frame.copy())
     kept = files.map(decoded.kept, na_action="ignore").astype("string")
     taken = "image" if "image" not in frame.columns else "image_medcore"
@@ -157,6 +161,7 @@ def _join_table(
         for found in infer_columns(frame.drop(columns=taken), notes)
     ]
     columns.append(Column(taken, "image", "input", note=f"The pictures that '{column}' names."))
+    columns = [found for found in columns if names or found.name != column]
     entries = _unmatched(frame, kept, files, decoded, len(columns))
     return media_dataset(frame, columns, name, source, sha256, media, entries)
 
@@ -166,7 +171,9 @@ def _as_file(column: Column) -> Column:
     return Column(column.name, "category", "ignored", note=note)
 
 
-def _find_files(table: Dataset, decoded: Decoded, source: str) -> tuple[str, pd.Series]:
+def _find_files(
+    table: Dataset, decoded: Decoded, source: str, names: bool
+) -> tuple[str, pd.Series]:
     """Return the column that names most images, and the image's path of each row."""
     known = [*decoded.kept, *decoded.reasons]
     best, found = "", pd.Series(dtype="string")
@@ -186,7 +193,7 @@ def _find_files(table: Dataset, decoded: Decoded, source: str) -> tuple[str, pd.
             return best, found
     raise DataError(
         f"No column of the table in '{source}' names its images; one column must hold the files' "
-        f"names, such as '{known[0]}'."
+        + (f"names, such as '{known[0]}'." if names else "names.")
     )
 
 

@@ -1,0 +1,253 @@
+"""Whatever holds DICOM, with tables and other images beside it, to a data set without names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from medcore.data.dicom.arrival import Arrived, read_members
+from medcore.data.dicom.burned import looks_written_on
+from medcore.data.dicom.clean import CODES
+from medcore.data.dicom.facts import COLUMNS
+from medcore.data.dicom.intensity import stretch
+from medcore.data.dicom.joining import Keys, join_table, path_keys
+from medcore.data.dicom.members import Member, open_members
+from medcore.data.dicom.pseudonyms import Pseudonyms
+from medcore.data.kinds import list_categories, settle_types
+from medcore.data.media.files import MediaFolder
+from medcore.data.media.pictures import decode_image
+from medcore.data.table import hash_file, read_table
+from medcore.errors import DataError
+from medcore.records import Column, Dataset, LedgerEntry
+
+AUDIT = "audit.json"
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How images shall be read.
+
+    `series`: a row a series (a volume) instead of a row an image. `characteristics`: keep sex, age,
+    height and weight. `folders`: the folders' names are the classes. `names`: names of files that
+    are no DICOM, and patients in a table, are kept as they are (on one's own machine). `secret`:
+    what pseudonyms are made with; the workspace's, so that a patient is the same in all its data
+    sets.
+    """
+
+    series: bool = False
+    characteristics: bool = False
+    folders: bool = False
+    names: bool = True
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    def write(self) -> str:
+        """Return the wishes as JSON, the secret too."""
+        return json.dumps({**self.plain(), "secret": self.secret.hex()})
+
+    def plain(self) -> dict[str, bool]:
+        """Return what was wished for, without the secret."""
+        return {n: getattr(self, n) for n in ("series", "characteristics", "folders", "names")}
+
+    @staticmethod
+    def read(text: str) -> Wishes:
+        """Return what `write` wrote; the defaults for nothing."""
+        values = json.loads(text) if text.strip() else {}
+        if "secret" in values:
+            values["secret"] = bytes.fromhex(values["secret"])
+        return Wishes(**values)
+
+
+def holds_dicom(path: Path) -> bool:
+    """Tell whether a zip file, folder or file holds DICOM."""
+    with open_members(path) as members:
+        return any(member.what == "dicom" for member in members)
+
+
+def read_brought(
+    path: Path,
+    media: Path,
+    *,
+    name: str,
+    wishes: Wishes,
+    tell: Callable[[int, int], None] = lambda *_: None,
+) -> Dataset:
+    """Read a zip file, folder or file that holds DICOM as a data set of cleaned images.
+
+    A row is an image (or a series), with what its header says of it and, where one table is beside,
+    that table's columns. `tell` hears how many of how many files are done. Raises `DataError` when
+    no image can be read.
+    """
+    folder, pseudonyms = MediaFolder(media), Pseudonyms(wishes.secret)
+    with open_members(path) as members:
+        groups = _divide(members)
+        total = len(groups["dicom"]) + len(groups["image"])
+        arrived = read_members(
+            groups["dicom"], folder.add_bytes, pseudonyms, series=wishes.series,
+            characteristics=wishes.characteristics, tell=lambda done: tell(done, total),
+        )  # fmt: skip
+        for member in groups["image"]:
+            _read_image(member, folder, arrived)
+        if not arrived.rows:
+            raise DataError(_nothing(arrived, path))
+        frame, columns = _tabulate(arrived)
+        said = list(arrived.notes)
+        if wishes.folders:
+            frame, columns = _label(frame, columns, arrived)
+        if groups["table"]:
+            table = _read_table(groups["table"], media.parent)
+            frame, more, sentences = join_table(frame, arrived.keys, table, pseudonyms)
+            columns, said = [*columns, *more], [*said, *sentences]
+    if others := len(groups["other"]):
+        said.append(f"{others:,} files are neither image nor table and were not read.")
+    _write_audit(media, arrived)
+    return _finish(frame, columns, arrived, said, path, media, name, wishes)
+
+
+def _divide(members: Sequence[Member]) -> dict[str, list[Member]]:
+    groups: dict[str, list[Member]] = {"dicom": [], "image": [], "table": [], "other": []}
+    for member in members:
+        groups[member.what].append(member)
+    return groups
+
+
+def _read_image(member: Member, folder: MediaFolder, arrived: Arrived) -> None:
+    """Add a row for an image that is no DICOM."""
+    ending = "".join(PurePosixPath(member.name).suffixes[-2:]).lower()[-8:]
+    with tempfile.TemporaryDirectory(dir=folder.folder.parent) as near:
+        path = Path(near) / f"image{ending if ending.isascii() else ''}"
+        try:
+            path.write_bytes(member.read())
+            picture = decode_image(path, member.label)
+        except DataError as error:
+            arrived.refused.append(str(error))
+            return
+    pixels = picture.pixels
+    frame = pixels[len(pixels) // 2] if picture.volume else pixels
+    written = looks_written_on(stretch(frame))
+    arrived.rows.append(
+        {
+            "image": folder.add(pixels),
+            "images": len(pixels) if picture.volume else 1,
+            "text_in_image": "suspected: something like letters stands near its edge"
+            if written
+            else "none seen",
+        }
+    )
+    arrived.keys.append(Keys(path_keys([member.name])))
+
+
+def _nothing(arrived: Arrived, path: Path) -> str:
+    first = f" {arrived.refused[0]}" if arrived.refused else ""
+    return f"No image of '{path.name}' can be read.{first}"
+
+
+def _tabulate(arrived: Arrived) -> tuple[pd.DataFrame, list[Column]]:
+    """Return the rows as a table of the columns in which anything stands."""
+    whole = pd.DataFrame(arrived.rows)
+    frame = pd.DataFrame({"image": whole["image"].astype("string")})
+    columns = [Column("image", "image", "input", note="Cleaned of what tells who it is of.")]
+    for column in COLUMNS:
+        values = whole.get(column.name)
+        if values is None or values.isna().all():
+            continue
+        if column.kind == "date":
+            frame[column.name] = pd.to_datetime(values)
+        elif column.kind == "number":
+            frame[column.name] = values.astype("float64")
+        else:
+            frame[column.name] = values.astype("string")
+        columns.append(column)
+    return frame, columns
+
+
+def _label(
+    frame: pd.DataFrame, columns: list[Column], arrived: Arrived
+) -> tuple[pd.DataFrame, list[Column]]:
+    """Add the class that each image's folder is named for."""
+    files = [PurePosixPath(min(keys.words["file"])).parts for keys in arrived.keys]
+    depth = 0
+    while all(len(parts) > depth + 2 for parts in files) and len({p[depth] for p in files}) == 1:
+        depth += 1
+    labels = [parts[depth] if len(parts) > depth + 1 else None for parts in files]
+    if len({label for label in labels if label}) < 2:
+        raise DataError("The folders do not tell classes apart; leave that choice off.")
+    frame = frame.assign(label=pd.Series(labels, dtype="string"))
+    return frame, [*columns, Column("label", "category", "outcome", note="The folders' names.")]
+
+
+def _read_table(tables: Sequence[Member], near: Path) -> Dataset:
+    if len(tables) > 1:
+        raise DataError(
+            f"There are {len(tables)} tables beside the images; leave the one that names them."
+        )
+    with tempfile.TemporaryDirectory(dir=near) as folder:
+        path = Path(folder) / f"table{PurePosixPath(tables[0].name).suffix.lower()}"
+        path.write_bytes(tables[0].read())
+        return read_table(path, least_columns=1)
+
+
+def _write_audit(media: Path, arrived: Arrived) -> None:
+    values = {"methods": CODES, "elements": arrived.audit.rows(), "refused": arrived.refused}
+    (media / AUDIT).write_text(json.dumps(values, indent=1), encoding="utf-8")
+
+
+def _finish(
+    frame: pd.DataFrame,
+    columns: Sequence[Column],
+    arrived: Arrived,
+    said: Sequence[str],
+    path: Path,
+    media: Path,
+    name: str,
+    wishes: Wishes,
+) -> Dataset:
+    settled, notes = settle_types(frame[[c.name for c in columns if c.name != "image"]])
+    frame = pd.concat([frame["image"], settled], axis=1)
+    columns = [
+        Column(c.name, c.kind, c.role, c.unit, list_categories(frame[c.name])
+               if c.kind == "category" else (), " ".join((c.note, notes.get(c.name, ""))).strip())
+        for c in columns
+    ]  # fmt: skip
+    count, width = len(frame), len(columns)
+    entries = [_entry("read", f"Read from {path.name}; what tells who somebody is was removed.",
+                      count + len(arrived.refused), count, width)]  # fmt: skip
+    if arrived.refused:
+        entries.append(_entry("unreadable images", _list(arrived.refused), count, count, width))
+    entries += [_entry("images", sentence, count, count, width) for sentence in said]
+    return Dataset(name, path.name, _digest(path, wishes), frame, tuple(columns), tuple(entries),
+                   media)  # fmt: skip
+
+
+def _entry(step: str, reason: str, before: int, after: int, width: int) -> LedgerEntry:
+    return LedgerEntry(step, reason, before, after, width, width)
+
+
+def _list(refused: Sequence[str]) -> str:
+    more = f" And {len(refused) - SHOWN:,} more." if len(refused) > SHOWN else ""
+    files = "1 file or series" if len(refused) == 1 else f"{len(refused):,} files or series"
+    return f"{files} could not be read: {' '.join(refused[:SHOWN])}{more}"
+
+
+def _digest(path: Path, wishes: Wishes) -> str:
+    """Return the hash of what was brought and of how it was read."""
+    digest = hashlib.sha256(json.dumps(wishes.plain()).encode())
+    for file in [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file()):
+        digest.update(hash_file(file).encode())
+    return digest.hexdigest()
+
+
+def read_audit(media: Path | None) -> dict[str, Any]:
+    """Return what was removed from the files of a data set, element by element; empty if none."""
+    try:
+        return json.loads((media / AUDIT).read_text(encoding="utf-8")) if media else {}
+    except (OSError, ValueError):
+        return {}
