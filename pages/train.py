@@ -4,13 +4,13 @@ import streamlit as st
 
 from medcore.checks import check_size
 from medcore.config import RunConfig, change_config
-from medcore.data import configure_dataset
+from medcore.data import assign_columns, configure_dataset
 from medcore.errors import MedcoreError
 from medcore.jobs import start_run
 from pages.parts import state
 from pages.parts.form import read_field, show_form, show_model
 from pages.parts.frame import need_dataset, open_page
-from pages.parts.question import choose_outcome, choose_preset, choose_split, find_preset, version
+from pages.parts.question import choose_preset, choose_question, choose_split, find_preset, version
 from pages.parts.training import WATCHED, watch_run
 
 
@@ -20,13 +20,14 @@ def choose_settings() -> RunConfig:
     place = f"{state.current().dataset.id}_{version()}"
     left, right = st.columns(2)
     with left:
-        config = choose_outcome(config, dataset)
+        config = choose_question(config, dataset)
     with right:
         config = choose_split(config, dataset)
     left, right = st.columns(2)
     with left:
         kinds = state.input_kinds()
-        model = show_model(config, place, kinds)
+        timed = assign_columns(state.table(), config).with_role("event")
+        model = show_model(config, place, kinds, "survival" if timed else "binary")
         config = change_config(config, {"model.name": model})
     with right:
         choose_preset(config)

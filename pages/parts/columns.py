@@ -20,6 +20,7 @@ ROLES = {
     "site": "hospital or site",
     "date": "date of the row",
     "duration": "length of follow-up",
+    "event": "event (how follow-up ended)",
     "ignored": "ignored",
 }
 BARS = 12
@@ -120,7 +121,7 @@ def _keep(raw: Dataset, before: pd.DataFrame, after: pd.DataFrame) -> None:
 
 def set_role(roles: dict[str, str], name: str, role: str, raw: Dataset) -> None:
     """Give a column a role; of outcome, patient and site there is one each."""
-    if role in ("outcome", "patient", "site", "date"):
+    if role in ("outcome", "event", "duration", "patient", "site", "date"):
         held = {column.name: column.role for column in raw.columns} | roles
         for other, had in held.items():
             if had == role and other != name:

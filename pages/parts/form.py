@@ -9,10 +9,11 @@ from typing import Any, Literal, get_args, get_origin
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from medcore.config import ENCODER_NAMES, RunConfig, Section
+from medcore.config import ENCODER_NAMES, RunConfig, Section, Task
+from medcore.config.base import read_list
 from medcore.evaluate.threshold import NEEDS
 from medcore.evaluate.words import MODELS
-from medcore.strategies import BALANCE_TITLES, MISSING_TITLES, RECALIBRATION_TITLES
+from medcore.strategies import BALANCE_TITLES, MISSING_TITLES, RECALIBRATION_TITLES, suits
 
 WORDS = {
     "holdout": "One test group (hold-out)",
@@ -48,7 +49,7 @@ GROUPS = {
 }
 APART = ("version", "task", "data", "outcome")
 # Shown by the Train page itself, above the form.
-ABOVE = ("split.kind", "model.name")
+ABOVE = ("split.kind", "model.name", "evaluate.horizons")
 
 
 def walk_fields(section: type[Section] = RunConfig, prefix: str = "") -> Iterator[tuple]:
@@ -100,15 +101,17 @@ def show_form(config: RunConfig, key: str, kinds: Collection[str] = ()) -> dict[
     return entered
 
 
-def show_model(config: RunConfig, key: str, kinds: Collection[str]) -> str:
-    """Show the models that go with inputs of these kinds, and return the one chosen."""
+def show_model(config: RunConfig, key: str, kinds: Collection[str], task: Task) -> str:
+    """Show the models that go with inputs of these kinds and the task; return the one chosen."""
     field = type(config.model).model_fields["name"]
+    chosen = config.model.name if suits(config.model.name, task) else field.default
     other = {
         name for kind, names in ENCODER_NAMES.items() if kind not in kinds for name in names
-    } - {config.model.name}
-    fitting = [name for name in get_args(field.annotation) if name not in other]
-    shown = FieldInfo.merge_field_infos(field, annotation=Literal[tuple(fitting)])
-    return show_field("model.name", shown, config.model.name, key)
+    } - {chosen}
+    every = [name for name in get_args(field.annotation) if suits(name, task)]
+    fitting = tuple(name for name in every if name not in other)
+    shown = FieldInfo.merge_field_infos(field, annotation=Literal[fitting])
+    return show_field("model.name", shown, chosen, f"{key}_{task == 'survival'}")
 
 
 def show_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
@@ -123,6 +126,9 @@ def show_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
             label, options, index=options.index(value), help=text, key=place,
             format_func=lambda option: write_option(name, option),
         )  # fmt: skip
+    if get_origin(field.annotation) is tuple:
+        written = st.text_input(label, ", ".join(value), help=text, key=place)
+        return read_list(written)
     return _show_number(label, field, value, text, place)
 
 

@@ -9,6 +9,7 @@ from medcore.data import assign_columns, infer_task, outcome_candidates, outcome
 from medcore.records import Dataset
 from pages.parts import state
 from pages.parts.columns import set_role
+from pages.parts.followup import choose_event, choose_kind
 from pages.parts.form import WORDS, read_field
 
 PRESET_WORDS = {
@@ -17,6 +18,13 @@ PRESET_WORDS = {
     "thorough": "Thorough",
 }
 TASKS = {"classes": "multiclass", "a number": "regression"}
+
+
+def choose_question(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """Show what is asked, an outcome or the time to an event, and return the settings with it."""
+    if choose_kind(dataset) == "time":
+        return choose_event(config, dataset)
+    return choose_outcome(config, dataset)
 
 
 def choose_outcome(config: RunConfig, dataset: Dataset) -> RunConfig:
@@ -36,7 +44,9 @@ def choose_outcome(config: RunConfig, dataset: Dataset) -> RunConfig:
         return config
     if outcome != held:
         values = config.model_dump()
-        set_role(values["data"]["roles"], outcome, "outcome", state.table())
+        roles = values["data"]["roles"]
+        roles |= {name: "ignored" for name, role in roles.items() if role == "event"}
+        set_role(roles, outcome, "outcome", state.table())
         values["outcome"] = {"positive": None, "order": ()}
         values["task"] = None
         config = RunConfig.model_validate(values)
