@@ -76,6 +76,17 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--intended-use", metavar="TEXT", help="what the model is meant for")
     report.set_defaults(command=_report)
 
+    explain = commands.add_parser("explain", help="find out what drives a run's model")
+    explain.add_argument("run", type=Path, metavar="RUN_DIR")
+    explain.add_argument("data", metavar="DATA", help="the table the run was trained on")
+    explain.add_argument("--repeats", type=int, default=5, help="shuffles of each column")
+    explain.add_argument(
+        "--together", type=float, default=0.7, metavar="0.1–1",
+        help="association from which columns are shuffled together",
+    )  # fmt: skip
+    explain.add_argument("--no-checks", action="store_true", help="train no model to check with")
+    explain.set_defaults(command=_explain)
+
     work = commands.add_parser("work", help="carry out one queued job (what a worker runs)")
     work.add_argument("job", metavar="JOB_ID")
     work.set_defaults(command=_work)
@@ -206,6 +217,27 @@ def _report(options: argparse.Namespace) -> None:
     print(report.export, file=sys.stderr)
     print(f"{len(report.open)} items are left to the author.", file=sys.stderr)
     print(report.folder)
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from medcore.data import open_dataset
+    from medcore.explanation import read_explain_choice
+    from medcore.explanation.words import write_checks, write_drivers
+    from medcore.explanation.work import explain_run
+    from medcore.records import Watch
+    from medcore.store.folder import EXPLANATION
+
+    choice = read_explain_choice(
+        {"repeats": options.repeats, "together": options.together, "checks": not options.no_checks}
+    )
+    watch = Watch(lambda event: _show_progress(event.fraction, event.message))
+    result = explain_run(options.run, open_dataset(options.data), choice, watch)
+    _show_progress(1.0, "Finished")
+    print(file=sys.stderr)
+    for target in result["targets"]:
+        print(*write_drivers(result, target), sep="\n")
+    print(*write_checks(result), sep="\n")
+    print(options.run / EXPLANATION)
 
 
 def _work(options: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from medcore.config import RunConfig
 from medcore.data import (
     ColumnMatch,
     configure_rows,
-    make_dataset,
     open_dataset,
     read_cells,
     read_table_isolated,
@@ -22,7 +21,7 @@ from medcore.data import (
 from medcore.data.media import new_media_folder
 from medcore.errors import StoreError
 from medcore.evaluate.conformal import class_p_values
-from medcore.predict import FittedModel, add_predictions, predict_dataset
+from medcore.predict import FittedModel, add_predictions, predict_dataset, predict_rows
 from medcore.prepare import (
     completed_rows,
     imputed_cells,
@@ -31,7 +30,7 @@ from medcore.prepare import (
     unexpected_gaps,
 )
 from medcore.recipes import load_model
-from medcore.records import Column
+from medcore.records import Column, Dataset
 from medcore.store.files import copy_folder, replacing
 from medcore.store.folder import EVALUATION, read_columns, read_config, read_json
 
@@ -90,6 +89,49 @@ def predict_file(
     return replace(match, sentences=(*match.sentences, *gaps))
 
 
+def read_patients(
+    deployed: Deployed, rows: Sequence[Mapping[str, Any]], media: Path | None = None
+) -> Dataset:
+    """Return patients that were entered by hand, as the model's table had its rows.
+
+    Values by column; None or absent means unknown. Repairs and kinds are those of the run. `media`
+    is where pictures lie, if there are any.
+    """
+    inputs = [column.name for column in deployed.columns if column.role == "input"]
+    frame = pd.DataFrame([{name: values.get(name) for name in inputs} for values in rows])
+    for name in frame.columns:
+        if frame[name].dtype == object:
+            frame[name] = frame[name].astype("string")
+    dataset = Dataset("patient", "form", "", frame, deployed.columns, media=media)
+    return configure_rows(dataset, deployed.columns, deployed.config)[0]
+
+
+def answer_patients(deployed: Deployed, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the bare answers for patients that were entered by hand, JSON-ready and quickly.
+
+    Keys: classes, positive, threshold and values, one list of probabilities or one number a
+    patient. For intervals and warnings see `predict_patient`.
+    """
+    return {
+        "classes": list(deployed.model.classes),
+        "positive": deployed.positive,
+        "threshold": deployed.threshold,
+        "values": predict_rows(deployed.model, read_patients(deployed, rows)).tolist(),
+    }
+
+
+def describe_numbers(deployed: Deployed) -> dict[str, dict[str, Any]]:
+    """Return, for each number the model looks at, the `low` and `high` that it learned from.
+
+    `whole` tells that all values were whole numbers.
+    """
+    return {
+        fit.name: {"low": fit.low, "high": fit.high, "whole": fit.whole}
+        for fit in deployed.model.cohort.columns
+        if fit.kind == "number"
+    }
+
+
 def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the model says of one patient, JSON-ready; None or absent means unknown.
 
@@ -101,15 +143,8 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     has no network that tells). Time to event: value, low and high are risks by cause and by
     `times`, and horizons (label, time) are among the times.
     """
-    inputs = [column.name for column in deployed.columns if column.role == "input"]
     values, media = _keep_pictures(deployed, values)
-    frame = pd.DataFrame([{name: values.get(name) for name in inputs}])
-    for name in frame.columns:
-        if frame[name].dtype == object:
-            frame[name] = frame[name].astype("string")
-    dataset = make_dataset(frame, "patient", "form", "", least_columns=1)
-    dataset = replace(dataset, media=media)
-    ready, _ = configure_rows(dataset, deployed.columns, deployed.config)
+    ready = read_patients(deployed, [values], media)
     coverage = deployed.config.evaluate.coverage
     said = predict_dataset(deployed.model, ready, coverage=coverage)
     cohort = deployed.model.cohort

@@ -272,7 +272,14 @@ def effect_of(predict, table, column, columns, resamples=100):
     places = len(table) + np.r_[np.arange(steps[column.name]), len(grid) - 1]
     rows = np.arange(len(table))
     return accumulate_effects(
-        mixture, column, rows, places, rows, resamples, np.random.default_rng(0)
+        mixture,
+        column,
+        rows,
+        places,
+        mixture.ask(mixture.plain(rows)),
+        rows,
+        resamples,
+        np.random.default_rng(0),
     )
 
 

@@ -1,5 +1,6 @@
 """Every page, opened empty, with a data set, and with a finished run of each task."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -12,8 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from medcore.config import RunConfig
 from medcore.data import load_sample, make_dataset
-from medcore.jobs import list_jobs, tending
-from medcore.jobs.handlers import HANDLERS
+from medcore.explanation import ExplainChoice
+from medcore.jobs import list_jobs, tending, warm
+from medcore.jobs.handlers import HANDLERS, explain
 from medcore.laboratory import Choice, MaskChoice
 from medcore.records import Watch
 from medcore.store import (
@@ -523,3 +525,121 @@ def test_the_laboratory_tells_how_well_gaps_are_filled(open_case):
     assert "Learned from" in words(app)
     columns = next(f.value for f in app.dataframe if "Nearest neighbours" in f.value)
     assert set(columns.index) <= {"age", "lactate", "ward"}
+
+
+@pytest.fixture
+def ask_here(monkeypatch):
+    """Let the page's questions be answered in this process, as the warm one would."""
+
+    def ask(home, request, timeout=60):
+        answer = warm._answer(request)
+        assert "answer" in answer, answer
+        return json.loads(json.dumps(answer["answer"]))
+
+    monkeypatch.setattr("pages.parts.whatif.ask", ask)
+    monkeypatch.setattr("pages.parts.patient.warm_up", lambda *_: None)
+
+
+def explain_case(kept, case, **choice):
+    """Explain a case's run in the copy of the home that is in use."""
+    workspace = open_workspace(open_home(), kept[1])
+    job = start_explanation_job(workspace, kept[2][case][1], choice)
+    assert explain(workspace, job, Watch())
+
+
+def start_explanation_job(workspace, run, choice):
+    """Put an explanation in the queue that no process takes."""
+    values = ExplainChoice(repeats=2, checks=False).values() | choice
+    job = add_job(workspace, "explain", values, run, "short")
+    change_job(workspace.home, job.id, ("queued",), state="finished")
+    return job
+
+
+def test_explain_offers_to_find_out_and_queues_it(open_case, kept, monkeypatch):
+    monkeypatch.setattr("medcore.jobs.tending.start_worker", lambda *_: None)
+    app = open_case("explain", "binary")
+    assert "explains the model, not the disease" in words(app)
+    assert "shuffled among the test patients" in words(app)
+    assert "Research use. Not a medical device." in words(app)
+    app.button(key="explain").click().run()
+    check(app)
+    workspace = open_workspace(open_home(), kept[1])
+    (job,) = list_jobs(workspace, kind="explain", active_only=True)
+    assert (job.run, job.payload) == (kept[2]["binary"][1], ExplainChoice().values())
+    app.button(key="stop_explain").click().run()
+    check(app)
+
+
+@pytest.mark.parametrize("case", ["multiclass", "regression", "strategies"])
+def test_explain_shows_what_drives_the_model_and_how(open_case, kept, case):
+    app = open_case("explain", case)
+    explain_case(kept, case, checks=case == "multiclass")
+    app.run()
+    check(app)
+    text = words(app)
+    assert "leans most on" in text or "can be told from zero" in text
+    importance = next(f.value for f in app.dataframe if "association within" in f.value)
+    assert len(importance) == {"multiclass": 2, "regression": 1, "strategies": 2}[case]
+    assert any(box.label == "Column" for box in app.selectbox) or case == "regression"
+    if case == "multiclass":
+        assert "trained on shuffled outcomes" in text
+        box = next(box for box in app.selectbox if box.label == "Class of grade")
+        box.select("high").run()
+        check(app)
+        assert "“high”" in words(app)
+    else:
+        assert "were not asked for" in text
+
+
+@pytest.mark.parametrize("case", ["binary", "multiclass", "regression"])
+def test_explain_leads_from_the_average_to_one_patient_and_answers_what_if(
+    open_case, ask_here, case
+):
+    app = open_case("explain", case)
+    app.segmented_control(key="explain_view").set_value("patient").run()
+    box = next(box for box in app.selectbox if box.label == "Test patient")
+    box.select(box.options[0]).run()
+    check(app)
+    text = words(app)
+    assert "where the average training patient gets" in text
+    assert "they do." in text
+    assert "training patients most like this one" in text
+    shares = next(f.value for f in app.dataframe if "share" in f.value)
+    before = app.metric[0].value
+    assert app.metric[0].delta == ""
+    column = shares["column"][0]
+    slider = next((s for s in app.slider if s.label.split(" (")[0] == column), None)
+    if slider is None:
+        widget = next(box for box in app.selectbox if box.label == column)
+        widget.select(next(o for o in widget.options if o != widget.value)).run()
+    else:
+        slider.set_value(slider.min if slider.value != slider.min else slider.max).run()
+    check(app)
+    assert app.metric[0].value != before
+
+
+def test_explain_takes_a_patient_of_whom_nothing_is_known(open_case, ask_here):
+    app = open_case("explain", "multiclass")
+    app.segmented_control(key="explain_view").set_value("patient").run()
+    app.segmented_control(key="explain_whom").set_value("form").run()
+    next(b for b in app.button if b.label == "Explain").click().run()
+    check(app)
+    assert "Nothing is known of this patient" in words(app)
+    assert "they do." in words(app)
+
+
+def test_explain_without_the_table_says_so_and_still_answers_what_if(open_case, kept, ask_here):
+    app = open_case("explain", "strategies")
+    explain_case(kept, "strategies")
+    workspace = open_workspace(open_home(), kept[1])
+    delete_dataset(workspace, kept[2]["strategies"][0])
+    app.run()
+    check(app)
+    assert "was deleted" in words(app)
+    assert any("association within" in f.value for f in app.dataframe)
+    assert not [b for b in app.button if b.key == "explain_again"]
+    app.segmented_control(key="explain_view").set_value("patient").run()
+    next(b for b in app.button if b.label == "Explain").click().run()
+    check(app)
+    assert app.metric
+    assert "Research use. Not a medical device." in words(app)

@@ -7,6 +7,7 @@ al. 2008 call that out; permuting such columns together gives their joint import
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -22,14 +23,15 @@ def associate_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> np.ndar
 
     Numbers and dates: Spearman's correlation, without sign. Categories: Cramér's V, corrected for
     bias (Bergsma 2013). A number and a category: the correlation ratio of ranks, corrected alike
-    (Kelley 1935). From rows where both are known; 0 where fewer than 10 are.
+    (Kelley 1935). From rows where both are known; 0 where fewer than 10 are, and for
+    columns of other kinds.
     """
     frame = frame.iloc[:MOST_ROWS]
-    told = [_values(frame[column.name], column) for column in columns]
+    plain = [i for i, c in enumerate(columns) if c.kind in ("number", "date", "category")]
+    told = {i: _values(frame[columns[i].name], columns[i]) for i in plain}
     strength = np.eye(len(columns))
-    for i in range(len(columns)):
-        for j in range(i):
-            strength[i, j] = strength[j, i] = _associate(told[i], told[j])
+    for i, j in combinations(plain, 2):
+        strength[i, j] = strength[j, i] = _associate(told[i], told[j])
     return strength
 
 

@@ -67,6 +67,8 @@ def _steps(frame: pd.DataFrame, column: Column, columns: Sequence[Column], bins:
     if column.kind in ("number", "date"):
         places = np.linspace(0, max(len(known) - 1, 0), bins + 1).round().astype(int)
         return list(known.sort_values().iloc[places].unique()) if len(known) else []
+    if column.kind != "category":
+        return []
     frequent = list(known.value_counts().index[:MOST_CATEGORIES])
     return order_categories(frame, column.name, frequent, columns)
 
@@ -76,6 +78,7 @@ def accumulate_effects(
     column: Column,
     rows: np.ndarray,
     grid: np.ndarray,
+    own: np.ndarray,
     cluster: np.ndarray,
     resamples: int,
     rng: np.random.Generator,
@@ -83,7 +86,8 @@ def accumulate_effects(
     """Return a column's effect from the patients in `rows`; None where it has fewer than 2 steps.
 
     `grid` are the source rows of `make_grid` that hold this column's steps, and, last, the one
-    where it is missing. The band is a 95 % bootstrap over patients (`cluster`, one code a row).
+    where it is missing; `own` (rows, targets) is the answer to the patients as they are. The band
+    is a 95 % bootstrap over patients (`cluster`, one code a row).
     """
     place, steps = mixture.columns.index(column.name), grid[:-1]
     known = mixture.codes[rows, place] >= 0
@@ -110,7 +114,7 @@ def accumulate_effects(
         high=np.maximum(high.reshape(shape), point),
         counts=counts,
         missing=int((~known).sum()),
-        unknown=_unknown(mixture, place, rows[known], grid[-1]),
+        unknown=_unknown(mixture, place, rows[known], grid[-1], own[known]),
         others=int(known.sum() - counts.sum()),
     )
 
@@ -174,12 +178,13 @@ def _accumulate(
     return {str(cell): flat[:, cell] for cell in range(flat.shape[1])}
 
 
-def _unknown(mixture: Mixture, place: int, rows: np.ndarray, blank: int) -> np.ndarray:
+def _unknown(
+    mixture: Mixture, place: int, rows: np.ndarray, blank: int, own: np.ndarray
+) -> np.ndarray:
     """Return the mean change when the column's value is lost, with its normal interval."""
-    picks = mixture.plain(rows)
-    lost = picks.copy()
+    lost = mixture.plain(rows)
     lost[:, place] = blank
-    change = mixture.ask(lost) - mixture.ask(picks)
+    change = mixture.ask(lost) - own
     mean = change.mean(axis=0)
     reach = 1.96 * change.std(axis=0, ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else np.nan
     return np.stack([mean, mean - reach, mean + reach])

@@ -65,7 +65,7 @@ def permutation_importance(
     for done, group in enumerate(groups):
         if not tell(done):
             return None
-        after = _shuffle(mixture, rows, group, shuffles)
+        after = _shuffle(mixture, rows, group, shuffles, before)
         for place, truth in enumerate(truths):
             was, now = before[:, truth.place], after[:, :, truth.place]
             for name, rise in _rises(truth, was, now).items():
@@ -83,13 +83,22 @@ def permutation_importance(
 
 
 def _shuffle(
-    mixture: Mixture, rows: np.ndarray, group: Sequence[str], shuffles: list[np.ndarray]
+    mixture: Mixture,
+    rows: np.ndarray,
+    group: Sequence[str],
+    shuffles: list[np.ndarray],
+    before: np.ndarray,
 ) -> np.ndarray:
     """Return the answers with a group's columns taken from other rows, (repeats, rows, targets)."""
     places = [mixture.columns.index(name) for name in group]
-    picks = np.tile(mixture.plain(rows), (len(shuffles), 1))
-    picks[:, places] = np.concatenate(shuffles)[:, None]
-    said = mixture.ask(picks)
+    picks, drawn = np.tile(mixture.plain(rows), (len(shuffles), 1)), np.concatenate(shuffles)
+    picks[:, places] = drawn[:, None]
+    # Who is dealt the values they had is not asked about again: with a yes/no column, many are.
+    own = mixture.codes[np.tile(rows, len(shuffles))][:, places]
+    moved = (mixture.codes[drawn][:, places] != own).any(axis=1)
+    said = np.tile(before, (len(shuffles), 1))
+    if moved.any():
+        said[moved] = mixture.ask(picks[moved])
     return said.reshape(len(shuffles), len(rows), -1)
 
 

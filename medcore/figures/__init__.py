@@ -3,6 +3,7 @@
 from medcore.figures.calibration import draw_calibration, draw_recalibration
 from medcore.figures.certainty import draw_abstention
 from medcore.figures.decision import draw_avoided, draw_decision
+from medcore.figures.explanation import draw_effect, draw_importance, draw_shares
 from medcore.figures.forest import draw_forest
 from medcore.figures.judgement import (
     Drawn,
@@ -48,8 +49,10 @@ __all__ = [
     "draw_calibration",
     "draw_confusion",
     "draw_decision",
+    "draw_effect",
     "draw_forest",
     "draw_histogram",
+    "draw_importance",
     "draw_judgement",
     "draw_learning",
     "draw_precision_recall",
@@ -57,6 +60,7 @@ __all__ = [
     "draw_residuals",
     "draw_roc",
     "draw_scatter",
+    "draw_shares",
     "draw_size_curve",
     "make_figure",
     "overlay",

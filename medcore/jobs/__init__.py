@@ -7,6 +7,7 @@ the process that works, `handlers.py` what each kind does, `warm.py` answers qui
 from medcore.jobs.requests import (
     judge_run,
     queue_position,
+    start_explanation,
     start_fetch,
     start_import,
     start_laboratory,
@@ -31,6 +32,7 @@ __all__ = [
     "judge_run",
     "list_jobs",
     "queue_position",
+    "start_explanation",
     "start_fetch",
     "start_import",
     "start_laboratory",

@@ -218,6 +218,20 @@ def _bench_folder(workspace: Workspace, job: Job, dataset: Dataset) -> Path:
     return workspace.folder / "laboratory" / hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def explain(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
+    """Write what drives a run's model into its folder."""
+    from medcore.explanation import read_explain_choice
+    from medcore.explanation.work import explain_run
+
+    if job.run is None:
+        raise JobError("This job names no run.")
+    run = get_run(workspace, job.run)
+    dataset = load_dataset(workspace, run.dataset)
+    choice = read_explain_choice(job.payload)
+    result = explain_run(run.folder, dataset, choice, watch)
+    return None if result is None else {"run": run.id}
+
+
 def summarise(evaluation: Evaluation) -> dict[str, Any]:
     """Return what lists show of a run: task, patients, and every metric of the test part."""
     test = evaluation.parts.get("test")
@@ -242,6 +256,7 @@ HANDLERS: Mapping[str, Handler] = {
     "laboratory": laboratory,
     "report": report,
     "masking": masking,
+    "explain": explain,
 }
 LANES: Mapping[str, Lane] = {
     "import": "short",
@@ -254,4 +269,5 @@ LANES: Mapping[str, Lane] = {
     "laboratory": "long",
     "report": "short",
     "masking": "long",
+    "explain": "short",
 }

@@ -10,6 +10,7 @@ from typing import Any
 from medcore.config import RunConfig
 from medcore.data import MEDMNIST
 from medcore.errors import JobError
+from medcore.explanation import ExplainChoice
 from medcore.jobs.handlers import LANES
 from medcore.jobs.tending import tend
 from medcore.laboratory import Choice, MaskChoice
@@ -23,6 +24,7 @@ from medcore.store import (
     get_job,
     get_run,
     inside,
+    list_jobs,
     queue_run,
     run_key,
     waiting_order,
@@ -98,6 +100,20 @@ def start_optimism(workspace: Workspace, run_id: str, effort: str) -> Job:
     run = get_run(workspace, run_id)
     get_dataset_row(workspace, run.dataset)
     return submit(workspace, "optimism", {"effort": effort}, run=run.id)
+
+
+def start_explanation(workspace: Workspace, run_id: str, choice: ExplainChoice) -> Job:
+    """Find out what drives a run's model; the run's folder will hold `explanation.json`.
+
+    One that is under way for the run is returned instead of a second. Raises `StoreError` when
+    the table that the run was trained on is gone.
+    """
+    run = get_run(workspace, run_id)
+    get_dataset_row(workspace, run.dataset)
+    for job in list_jobs(workspace, active_only=True, kind="explain"):
+        if job.run == run.id:
+            return job
+    return submit(workspace, "explain", choice.values(), run=run.id)
 
 
 def start_import(

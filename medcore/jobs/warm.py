@@ -25,20 +25,25 @@ from typing import IO, Any
 
 from medcore.errors import JobError, MedcoreError
 from medcore.jobs.processes import ROOT, worker_environment
-from medcore.store import Home
+from medcore.store import Home, get_workspace, load_dataset, open_home
 from medcore.store.files import plain
 
 IDLE_SECONDS = 300.0
-MODELS_KEPT = 4
+MODELS_KEPT, COHORTS_KEPT = 4, 2
 
 
 def ask(home: Home, request: dict[str, Any], timeout: float = 60) -> dict[str, Any]:
     """Return the warm worker's answer to a request; safe to call from several threads.
 
     `{"do": "predict_rows", "run_folder": path, "rows": [{column: value or None}, …]}` answers
-    `{"rows": [...]}`, each as of `medcore.apply.predict_patient`. `{"do": "ping"}` answers
-    `{"pid": …}`. Raises `MedcoreError` with the sentence of what went wrong, `JobError` when the
-    worker crashed or took longer than `timeout` seconds; the next request starts a fresh one.
+    `{"rows": [...]}`, each as of `medcore.apply.predict_patient`; `{"do": "answer_patients"}` with
+    the same answers as of `medcore.apply.answer_patients`. `{"do": "describe_numbers",
+    "run_folder": path}` answers `{"numbers": …}`, as of `medcore.apply.describe_numbers`.
+    `{"do": "explain_patient", "run_folder": path, "workspace": id, "dataset": id, "values":
+    {column: value or None}}` answers as `medcore.explanation.patient.explain_patient`.
+    `{"do": "ping"}` answers `{"pid": …}`. Raises `MedcoreError` with the sentence of what went
+    wrong, `JobError` when the worker crashed or took longer than `timeout` seconds; the next
+    request starts a fresh one.
     """
     _check_folder(home, request)
     try:
@@ -218,6 +223,28 @@ def _predict_rows(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"rows": [predict_patient(deployed, row) for row in request["rows"]]}
 
 
+def _answer_patients(request: Mapping[str, Any]) -> dict[str, Any]:
+    from medcore.apply import answer_patients
+
+    folder = Path(request["run_folder"])
+    return answer_patients(_open_run(folder, _stamp(folder)), request["rows"])
+
+
+def _describe_numbers(request: Mapping[str, Any]) -> dict[str, Any]:
+    from medcore.apply import describe_numbers
+
+    folder = Path(request["run_folder"])
+    return {"numbers": describe_numbers(_open_run(folder, _stamp(folder)))}
+
+
+def _explain_patient(request: Mapping[str, Any]) -> dict[str, Any]:
+    from medcore.explanation.patient import explain_patient
+
+    folder = Path(request["run_folder"])
+    place = request["workspace"], request["dataset"]
+    return explain_patient(_open_cohort(folder, *place, _stamp(folder)), request["values"])
+
+
 def _stamp(folder: Path) -> int:
     try:
         return (folder / "model.json").stat().st_mtime_ns
@@ -233,9 +260,22 @@ def _open_run(folder: Path, _stamp: int) -> Any:
     return open_run(folder)
 
 
+@lru_cache(COHORTS_KEPT)
+def _open_cohort(folder: Path, workspace: str, dataset: str, _stamp: int) -> Any:
+    """Load a model with the table it was trained on, unless they are loaded."""
+    from medcore.explanation.patient import Cohort
+    from medcore.explanation.subject import open_subject
+
+    table = load_dataset(get_workspace(open_home(), workspace), dataset)
+    return Cohort(open_subject(folder, table))
+
+
 ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "ping": _ping,
     "predict_rows": _predict_rows,
+    "answer_patients": _answer_patients,
+    "describe_numbers": _describe_numbers,
+    "explain_patient": _explain_patient,
 }
 
 

@@ -24,6 +24,7 @@ MODEL = "model.json"
 AUTHOR, REPORT = "author.json", "report"
 VALIDATION, VALIDATIONS = "validation.json", "validations"
 OPTIMISM = "optimism.json"
+EXPLANATION = "explanation.json"
 
 
 def write_json(folder: Path, name: str, values: Any) -> None:

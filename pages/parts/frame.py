@@ -22,6 +22,7 @@ WORK = {
     "laboratory": "Laboratory",
     "report": "Report",
     "masking": "Filling hidden values",
+    "explain": "Explaining",
 }
 RESEARCH = "Research use. Not a medical device."
 

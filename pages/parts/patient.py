@@ -26,24 +26,9 @@ UNUSUAL = 0.99
 def show_patient(run: Run) -> None:
     """Show the form, and what the model says of the patient entered."""
     inputs = [column for column in read_columns(run.folder) if column.role == "input"]
-    rules = read_rules(run.folder)
-    if st.session_state.get("warmed") != run.id:
-        warm_up(state.current().workspace.home, run.folder)
-        st.session_state["warmed"] = run.id
-    with st.form("patient"):
-        st.caption(
-            "Leave a field empty where the value is unknown; each field's help says what the model "
-            "then does."
-        )
-        values = {}
-        for three in batched(inputs, 3):
-            for place, column in zip(st.columns(3), three, strict=False):
-                with place:
-                    values[column.name] = _show_field(
-                        column, run.id, _write_rule(rules.get(column.name))
-                    )
-        asked = st.form_submit_button("Predict", type="primary", icon=":material/play_arrow:")
-    if asked:
+    warm_once(run)
+    values = enter_patient(run, inputs, "Predict")
+    if values is not None:
         with st.spinner("Asking the model …"):
             answer = _ask(run, values)
         st.session_state["said"] = (run.id, answer["rows"][0])
@@ -77,26 +62,66 @@ def _ask(run: Run, values: Mapping[str, Any]) -> dict[str, Any]:
             drop_upload(path)
 
 
-def _show_field(column: Column, run_id: str, text: str | None) -> Any:
-    label = f"{column.name} ({column.unit})" if column.unit else column.name
-    place = f"patient_{run_id}_{column.name}"
+def warm_once(run: Run) -> None:
+    """Have the run's model loaded while the visitor still reads."""
+    if st.session_state.get("warmed") != run.id:
+        warm_up(state.current().workspace.home, run.folder)
+        st.session_state["warmed"] = run.id
+
+
+def enter_patient(run: Run, inputs: list[Column], action: str) -> dict[str, Any] | None:
+    """Show the form with a button, and return what was entered when it is pressed."""
+    rules = read_rules(run.folder)
+    with st.form("patient"):
+        st.caption(
+            "Leave a field empty where the value is unknown; each field's help says what the model "
+            "then does."
+        )
+        values = {}
+        for three in batched(inputs, 3):
+            for place, column in zip(st.columns(3), three, strict=False):
+                with place:
+                    key = f"patient_{run.id}_{column.name}"
+                    text = _write_rule(rules.get(column.name))
+                    values[column.name] = show_field(column, key, text=text)
+        asked = st.form_submit_button(action, type="primary", icon=":material/play_arrow:")
+    return values if asked else None
+
+
+def label_column(column: Column) -> str:
+    """Return a column's name with its unit.
+
+    >>> label_column(Column("weight", "number", "input", "kg"))
+    'weight (kg)'
+    """
+    return f"{column.name} ({column.unit})" if column.unit else column.name
+
+
+def show_field(column: Column, place: str, value: Any = None, text: str | None = None) -> Any:
+    """Show the widget of a column's value under the key `place` and return it; None is unknown.
+
+    `value` stands in it at first, `text` is its help.
+    """
+    label = label_column(column)
     if column.kind == "number":
-        return st.number_input(label, value=None, placeholder="unknown", format="%g", key=place,
+        return st.number_input(label, value=value, placeholder="unknown", format="%g", key=place,
                                help=text)  # fmt: skip
     if column.kind == "category":
+        known = list(column.categories)
+        index = known.index(value) if value in known else None
         return st.selectbox(
-            label, column.categories, index=None, placeholder="unknown", key=place,
+            label, known, index=index, placeholder="unknown", key=place,
             help=text, accept_new_options=len(column.categories) > 20,
         )  # fmt: skip
     if column.kind == "date":
         day = st.date_input(
-            label, value=None, key=place, min_value=datetime.date(1900, 1, 1), format="YYYY-MM-DD",
+            label, value=value, key=place, min_value=datetime.date(1900, 1, 1), format="YYYY-MM-DD",
             help=text,
         )  # fmt: skip
         return None if day is None else day.isoformat()
     if column.kind == "image":
         return st.file_uploader(label, key=place, help=text or "PNG, JPEG or DICOM")
-    return st.text_input(label, placeholder="unknown", key=place, help=text) or None
+    return st.text_input(label, value or "", placeholder="unknown", key=place, help=text) or None
 
 
 def _show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ SECTIONS = {
         ("results", "Results", ":material/monitoring:"),
         ("validate", "Validate", ":material/travel_explore:"),
         ("compare", "Compare", ":material/compare_arrows:"),
+        ("explain", "Explain", ":material/lightbulb:"),
     ],
     "Use": [
         ("predict", "Predict", ":material/person_search:"),

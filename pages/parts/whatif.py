@@ -1,0 +1,97 @@
+"""What the model would say if a patient's values were others; answers come as sliders move."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from medcore.jobs import ask
+from medcore.records import Column, Run
+from pages.parts import state
+from pages.parts.form import batched
+from pages.parts.patient import label_column, show_field
+
+USUAL = 6
+
+
+def question(run: Run, do: str, **more: Any) -> dict[str, Any]:
+    """Return the warm process's answer about a run."""
+    told = {"do": do, "run_folder": str(run.folder), **more}
+    return ask(state.current().workspace.home, told)
+
+
+def show_what_if(
+    run: Run,
+    values: Mapping[str, Any],
+    columns: Mapping[str, Column],
+    order: Sequence[str],
+    target: str,
+    key: str,
+) -> None:
+    """Show sliders for a patient's columns, the first few in `order`, and the answer to them."""
+    st.subheader("What if?", anchor=False)
+    st.caption(
+        "Move a value and see what the model would say. It is not what would happen to the "
+        "patient if the value were changed by treatment."
+    )
+    st.fragment(_ask)(run, dict(values), columns, tuple(order), target, key)
+
+
+def _ask(
+    run: Run,
+    values: dict[str, Any],
+    columns: Mapping[str, Column],
+    order: Sequence[str],
+    target: str,
+    key: str,
+) -> None:
+    chosen = st.multiselect(
+        "Columns to change", list(order), default=list(order[:USUAL]), key=f"whatif_{key}"
+    )
+    ranges = question(run, "describe_numbers")["numbers"]
+    changed = dict(values)
+    for three in batched(chosen, 3):
+        for place, name in zip(st.columns(3), three, strict=False):
+            with place:
+                changed[name] = _show_widget(columns[name], values.get(name), ranges.get(name), key)
+    _show_answer(question(run, "answer_patients", rows=[values, changed]), target)
+
+
+def _show_widget(column: Column, value: Any, limits: Mapping[str, Any] | None, key: str) -> Any:
+    place = f"whatif_{key}_{column.name}"
+    if column.kind != "number" or limits is None or value is None:
+        return show_field(column, place, value)
+    low, high = min(limits["low"], value), max(limits["high"], value)
+    if not low < high:
+        return value
+    if limits["whole"] and float(value).is_integer():
+        return st.slider(label_column(column), int(low), int(high), int(value), key=place)
+    step = 10.0 ** (math.floor(math.log10(high - low)) - 2)
+    return st.slider(
+        label_column(column), float(low), float(high), float(value), step, format="%.6g", key=place
+    )
+
+
+def _show_answer(said: Mapping[str, Any], target: str) -> None:
+    """Show the second patient's answer, and how far it is from the first's."""
+    before, after = said["values"]
+    if not said["classes"]:
+        st.metric(
+            f"Predicted {target}", f"{after:.4g}",
+            f"{after - before:+.4g} from {before:.4g}" if after != before else None,
+            delta_color="off", border=True,
+        )  # fmt: skip
+        return
+    place = said["classes"].index(target)
+    now, was = after[place], before[place]
+    st.metric(
+        f"Risk of “{target}” with these values", f"{now:.1%}",
+        f"{100 * (now - was):+.1f} points from {was:.1%}" if abs(now - was) > 0.0005 else None,
+        delta_color="inverse" if said["positive"] is not None else "off", border=True,
+    )  # fmt: skip
+    if said["threshold"] is not None:
+        word = "an alarm" if now >= said["threshold"] else "no alarm"
+        st.caption(f"That is {word} at the threshold of {said['threshold']:.2f}.")
