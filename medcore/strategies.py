@@ -28,6 +28,9 @@ ENCODER_TITLES: dict[EncoderName, str] = {
     "resnet_small": "Small residual network",
     "resnet18": "ResNet-18",
     "resnet50": "ResNet-50",
+    "densenet121": "DenseNet-121",
+    "efficientnet_b0": "EfficientNet-B0",
+    "vit_small": "Small vision transformer",
 }
 BALANCE_TITLES: dict[BalanceStrategy, str] = {
     "none": "Nothing, with a chosen threshold",

@@ -114,7 +114,7 @@ def test_every_setting_has_a_row_in_the_readme():
     for name, field in _settings(RunConfig):
         assert name in rows
         if isinstance(field.default, str | int | float):
-            assert rows[name].lower() == str(field.default).lower(), name
+            assert rows[name].lower() == (str(field.default).lower() or "–"), name
 
 
 def test_every_setting_of_a_form_has_a_title_and_a_help_text():

@@ -12,7 +12,9 @@ Role = Literal[
 ]
 Task = Literal["binary", "multiclass", "regression", "survival"]
 Part = Literal["train", "validation", "calibration", "test"]
-ImageEncoder = Literal["resnet_small", "resnet18", "resnet50"]
+ImageEncoder = Literal[
+    "resnet_small", "resnet18", "resnet50", "densenet121", "efficientnet_b0", "vit_small",
+]  # fmt: skip
 # Networks that are named by how they look at one kind of column.
 EncoderName = ImageEncoder
 ModelName = Literal[

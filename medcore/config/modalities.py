@@ -55,6 +55,19 @@ class ImageConfig(Section):
         description="None where left and right or up and down mean something (a chest has its "
         "heart on the left); horizontal or both for skin, cells and the like.",
     )  # fmt: skip
+    views: int = Field(
+        5, ge=1, le=9, title="Views per prediction", json_schema_extra=ADVANCED,
+        description="Slightly moved views of an image whose predictions are averaged; "
+        "1 looks once.",
+    )  # fmt: skip
+    weights: str = Field(
+        "", title="Starting weights", json_schema_extra=ADVANCED,
+        description="A local safetensors file to start from; empty starts from random weights.",
+    )  # fmt: skip
+    frozen: float = Field(
+        0.0, ge=0, le=1, title="Frozen share", json_schema_extra=ADVANCED,
+        description="Share of the network's first layers whose starting weights are held.",
+    )  # fmt: skip
 
 
 # Encoders by kind. A kind stands here once its columns can be learned from.

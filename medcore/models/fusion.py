@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from medcore.config import ENCODER_NAMES, RunConfig
 from medcore.errors import ConfigError
 from medcore.models.images import IMAGE_ENCODERS
+from medcore.models.start import hold_frozen, start_encoder
 from medcore.models.table import TableEncoder
 from medcore.records import Block
 
@@ -96,6 +97,13 @@ class Fusion(nn.Module):
         self.chunks = widths
         self.width = sum(widths)
 
+    def train(self, mode: bool = True) -> Fusion:
+        """Switch to training, or away from it; layers whose weights are held stay as they are."""
+        super().train(mode)
+        if mode:
+            hold_frozen(self.encoders)
+        return self
+
     def forward(self, inputs: Mapping[str, Piece]) -> Tensor:
         """Return (rows, width)."""
         vectors = [
@@ -116,3 +124,17 @@ class Fusion(nn.Module):
             return whole
         vectors = project(encoder(piece.values[rows]))
         return whole.to(vectors.dtype).index_copy(0, rows, vectors)
+
+
+def start_weights(network: nn.Module, spec: dict) -> None:
+    """Give the encoders of a network the starting weights that their settings name.
+
+    Raises `FitError` when a file of weights cannot be used.
+    """
+    if not spec["blocks"]:
+        return
+    fusion = network.encoder
+    for place, block in enumerate(spec["blocks"].values(), start=int(bool(spec["table"]))):
+        settings = block["settings"]
+        weights, frozen = settings.get("weights", ""), settings.get("frozen", 0.0)
+        start_encoder(fusion.encoders[place], weights, frozen)

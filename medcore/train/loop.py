@@ -19,6 +19,7 @@ from torch import Tensor
 
 from medcore.config import RunConfig, Task, TrainConfig, generator
 from medcore.models import BODIES, Inputs, build_from_spec, network_spec
+from medcore.models.fusion import start_weights
 from medcore.records import Epoch, Prepared
 from medcore.train.augment import Augmentation, Batch, plan_augmentation
 from medcore.train.device import memory_named, mixed_precision, pick_device
@@ -120,7 +121,9 @@ def train_network(
     course = _plan_course(network, train, validation, config, fit, seed, device, ratio, hazards)
     torch.manual_seed(int(generator(seed, "torch", fit).integers(2**62)))
     with memory_named("building the network"):
-        state = start_fit(build_from_spec(network), config.train, device)
+        built = build_from_spec(network)
+        start_weights(built, network)
+        state = start_fit(built, config.train, device)
     key = ""
     if checkpoint is not None:
         key = _course_key(network, train, validation, course, config)

@@ -27,6 +27,8 @@ def build_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Opti
     """
     groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
     for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
         groups[decays(name, parameter)].append(parameter)
     flat = [
         {"params": [_flatten(parameters)], "weight_decay": config.weight_decay if decay else 0.0}

@@ -11,6 +11,7 @@ import torch
 from medcore.errors import FitError
 from medcore.models import Inputs, Network, build_from_spec, network_blocks, read_piece
 from medcore.models.fusion import Piece
+from medcore.models.views import move_images
 from medcore.records import Block, Prepared
 from medcore.train.device import memory_named, pick_device
 from medcore.train.risks import read_risks
@@ -67,7 +68,10 @@ def predict_members(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
 
 
 def network_output(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
-    """Return what the network itself answers, float64 (rows, members, outputs)."""
+    """Return what the network itself answers, float64 (rows, members, outputs).
+
+    Of images, the mean over the views that its settings ask for.
+    """
     spec = trained.spec
     blocks = seen_blocks(spec["network"], prepared)
     network = trained.network
@@ -79,7 +83,9 @@ def network_output(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
     with torch.inference_mode(), memory_named(f"predicting {size} rows at a time"):
         for start in range(0, rows, size):
             places = np.arange(start, min(start + size, rows))
-            answer = network(_fill_up(blocks, places, size, device))[: len(places)].cpu().double()
+            inputs = _fill_up(blocks, places, size, device)
+            seen = [network(view).double() for view in move_images(inputs, spec["network"])]
+            answer = (sum(seen) / len(seen))[: len(places)].cpu()
             output[start : start + size] = answer.numpy()
     return output
 

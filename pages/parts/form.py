@@ -129,6 +129,8 @@ def show_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
     if get_origin(field.annotation) is tuple:
         written = st.text_input(label, ", ".join(value), help=text, key=place)
         return read_list(written)
+    if field.annotation is str:
+        return st.text_input(label, value=value, help=text, key=place)
     return _show_number(label, field, value, text, place)
 
 

@@ -1,0 +1,169 @@
+"""Networks over images: shapes, weights from elsewhere, held layers, changed and moved images."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from medcore.config import ImageConfig
+from medcore.errors import FitError
+from medcore.models.fusion import Piece
+from medcore.models.images import IMAGE_ENCODERS
+from medcore.models.start import hold_frozen, start_encoder
+from medcore.models.views import MOVES, count_views, move_images
+from medcore.prepare.pixels import PLAIN_NAMES, Shape, fit_pixels, plain_features
+from medcore.train.images import change_images
+
+
+@pytest.mark.parametrize("name", IMAGE_ENCODERS)
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 70, 96)])
+def test_every_encoder_makes_vectors_of_its_width(name, shape):
+    encoder = IMAGE_ENCODERS[name]({"shape": shape}).eval()
+    with torch.inference_mode():
+        assert tuple(encoder(torch.rand(1, *shape)).shape) == (1, encoder.width)
+
+
+def test_the_default_network_is_small():
+    encoder = IMAGE_ENCODERS["resnet_small"]({"shape": (1, 28, 28)})
+    assert sum(parameter.numel() for parameter in encoder.parameters()) < 500_000
+
+
+def test_published_sizes_are_met():
+    # Without the last layer of 1,000 classes: torchvision's counts less its `fc` or `classifier`.
+    published = {"resnet18": 11_176_512, "resnet50": 23_508_032, "densenet121": 6_953_856}
+    published["efficientnet_b0"] = 4_007_548
+    for name, count in published.items():
+        encoder = IMAGE_ENCODERS[name]({"shape": (3, 224, 224)})
+        assert sum(parameter.numel() for parameter in encoder.parameters()) == count, name
+
+
+def test_weights_of_a_file_are_taken_and_colour_serves_grey(tmp_path):
+    colour = IMAGE_ENCODERS["resnet18"]({"shape": (3, 224, 224)})
+    values = {f"module.{name}": value for name, value in colour.state_dict().items()}
+    save_file({**values, "fc.weight": torch.zeros(1000, 512)}, tmp_path / "w.safetensors")
+    grey = IMAGE_ENCODERS["resnet18"]({"shape": (1, 224, 224)})
+    start_encoder(grey, str(tmp_path / "w.safetensors"), 0.0)
+    expected = colour.conv1.weight.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(grey.conv1.weight, expected)
+    assert torch.equal(grey.layer4[1].conv2.weight, colour.layer4[1].conv2.weight)
+
+
+def test_weights_that_do_not_fit_are_refused_by_name(tmp_path):
+    encoder = IMAGE_ENCODERS["resnet_small"]({"shape": (1, 28, 28)})
+    with pytest.raises(FitError, match=r"no file of weights 'w\.safetensors'"):
+        start_encoder(encoder, str(tmp_path / "w.safetensors"), 0.0)
+    (tmp_path / "w.safetensors").write_bytes(b"not weights")
+    with pytest.raises(FitError, match="not a safetensors file"):
+        start_encoder(encoder, str(tmp_path / "w.safetensors"), 0.0)
+    save_file({"conv1.weight": torch.zeros(3)}, tmp_path / "w.safetensors")
+    with pytest.raises(FitError, match="of another network: 0 of"):
+        start_encoder(encoder, str(tmp_path / "w.safetensors"), 0.0)
+
+
+def test_held_layers_neither_learn_nor_gather_statistics():
+    encoder = IMAGE_ENCODERS["resnet_small"]({"shape": (1, 28, 28)})
+    start_encoder(encoder, "", 0.5)
+    encoder.train()
+    hold_frozen(encoder)
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    loss = encoder(torch.rand(4, 1, 28, 28)).square().mean()
+    loss.backward()
+    held = [name for name, p in encoder.named_parameters() if not p.requires_grad]
+    assert 0 < len(held) < len(list(encoder.parameters()))
+    assert all(p.grad is None for p in encoder.parameters() if not p.requires_grad)
+    assert torch.equal(encoder.state_dict()["stem.1.running_mean"], before["stem.1.running_mean"])
+
+
+OFF = {"rotate": 0, "shift": 0, "zoom": 0, "intensity": 0}
+
+
+def a_batch(rows=16, side=20):
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(rows, 1, side, side, generator=generator)
+
+
+def test_switched_off_nothing_changes():
+    values = a_batch()
+    assert torch.equal(change_images(values, ImageConfig(**OFF)), values)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"rotate": 10}, {"shift": 0.1}, {"zoom": 0.2}, {"intensity": 0.3}, {"noise": 0.2},
+     {"erase": 0.8}, {"flips": "horizontal"}, {"flips": "both"}],
+)  # fmt: skip
+def test_each_change_changes_images_and_is_drawn_from_the_seed(setting):
+    values, config = a_batch(), ImageConfig(**(OFF | setting))
+    made = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        made.append(change_images(values, config))
+    assert torch.equal(*made)
+    assert made[0].shape == values.shape and torch.isfinite(made[0]).all()
+    assert not torch.equal(made[0], values)
+
+
+def test_a_turn_keeps_a_disc_in_the_middle_where_it_is_in_any_format():
+    for height, width in ((21, 21), (21, 41)):
+        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        disc = ((y - height // 2) ** 2 + (x - width // 2) ** 2 < 36).float()[None, None]
+        torch.manual_seed(0)
+        turned = change_images(disc.repeat(8, 1, 1, 1), ImageConfig(**(OFF | {"rotate": 90})))
+        assert (turned - disc).abs().mean() < 0.03
+
+
+def test_flips_are_never_drawn_unless_asked_for():
+    values = torch.zeros(64, 1, 8, 8)
+    values[:, :, :, :2] = 1
+    torch.manual_seed(0)
+    changed = change_images(values, ImageConfig(rotate=0, shift=0.02))
+    assert (changed[..., :4].mean(dim=(1, 2, 3)) > changed[..., 4:].mean(dim=(1, 2, 3))).all()
+
+
+def test_views_move_an_image_by_a_little_each_in_its_own_way():
+    spec = {"blocks": {"scan": {"kind": "image", "settings": {"views": 9}}}}
+    assert count_views(spec) == len(MOVES) == 9
+    values = torch.zeros(1, 1, 10, 10)
+    values[..., 5, 5] = 1
+    inputs = {"scan": Piece(values, torch.ones(1, dtype=torch.bool))}
+    places = {tuple(view["scan"].values[0, 0].nonzero()[0].tolist()) for view in
+              move_images(inputs, spec)}  # fmt: skip
+    assert places == {(y, x) for y in (4, 5, 6) for x in (4, 5, 6)}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("size", [(10, 20), (20, 10), (40, 40), (3, 200)])
+def test_images_keep_their_aspect_and_range_in_any_size(dtype, size):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(10, 200, size).astype(dtype)
+    fitted = fit_pixels(pixels, Shape(1, 16, 16, dtype))
+    assert fitted.shape == (1, 16, 16) and fitted.dtype == dtype
+    inner = fitted[0][fitted[0] != fitted[0].min()]
+    assert inner.min() >= 10 and inner.max() <= 200
+    rows, columns = (np.flatnonzero((fitted[0] != fitted[0, 0, 0]).any(axis=a)) for a in (1, 0))
+    if size == (10, 20):
+        assert len(columns) > 1.5 * len(rows)
+
+
+def test_colour_and_grey_and_depths_meet_in_one_shape():
+    rng = np.random.default_rng(0)
+    grey, colour = rng.integers(0, 255, (8, 8), np.uint8), rng.integers(0, 255, (8, 8, 3), np.uint8)
+    as_colour = fit_pixels(grey, Shape(3, 8, 8, "uint8"))
+    assert all(np.array_equal(plane, grey) for plane in as_colour)
+    as_grey = fit_pixels(colour, Shape(1, 8, 8, "uint8"))[0].astype(float)
+    luma = colour @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(as_grey - luma).max() <= 0.5001
+    deep = fit_pixels(grey, Shape(1, 8, 8, "uint16"))
+    assert np.array_equal(deep[0], grey.astype(np.uint16) * 257)
+    assert np.array_equal(fit_pixels(deep[0], Shape(1, 8, 8, "uint8"))[0], grey)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (33, 20), (5, 7)])
+def test_simple_features_are_means_of_a_coarse_grid_and_percentiles(size):
+    values = np.random.default_rng(0).integers(0, 255, (1, *size)).astype(np.uint8)
+    plain = plain_features(values)
+    assert len(plain) == len(PLAIN_NAMES) and np.isfinite(plain).all()
+    assert plain[PLAIN_NAMES.index("mean brightness")] == pytest.approx(values.mean(), rel=1e-5)
+    assert plain[PLAIN_NAMES.index("50 % of pixels are darker")] == np.percentile(values, 50)
+    if size == (16, 16):
+        np.testing.assert_allclose(plain[:256].reshape(16, 16), values[0], rtol=1e-5)
