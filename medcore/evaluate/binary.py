@@ -23,7 +23,7 @@ from medcore.evaluate.curves import (
 from medcore.evaluate.decision import decision_curve, plain_curve
 from medcore.evaluate.judged import NORMAL, Judged, TaskRules, keep_named
 from medcore.evaluate.probability import score_metrics
-from medcore.evaluate.ranking import delong, ranking_metrics
+from medcore.evaluate.ranking import compare_areas, delong, ranking_metrics
 from medcore.evaluate.threshold import choose_threshold, need_of
 from medcore.evaluate.uncertainty import judge_uncertainty
 from medcore.records import Metric, PartEvaluation, Predictions
@@ -149,12 +149,11 @@ def _exact_differences(ours: Judged, theirs: Judged) -> dict[str, Metric]:
     """Return DeLong's difference of two AUROCs on the same patients (DeLong et al. 1988)."""
     if not ours.alone:
         return {}
-    areas, covariance = delong(ours.event.astype(np.float64), ours.risk, theirs.risk)
-    spread = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-    if not np.isfinite(spread):
+    event = ours.event.astype(np.float64)
+    value, low, high, _ = compare_areas(event, ours.risk, theirs.risk)
+    if not np.isfinite(low):
         return {}
-    value, reach = float(areas[0] - areas[1]), NORMAL * float(np.sqrt(max(spread, 0.0)))
-    return {"auroc": Metric(value, value - reach, value + reach, len(ours.cluster), "delong")}
+    return {"auroc": Metric(value, low, high, len(event), "delong")}
 
 
 def _curves(name: str, rows: Judged, config: RunConfig) -> dict[str, Any]:

@@ -6,7 +6,11 @@ itself. `event` is 1 where the outcome happened, `risk` the predicted risk, both
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+
+NORMAL = 1.959963984540054
 
 
 def ranking_metrics(
@@ -61,6 +65,24 @@ def delong(event: np.ndarray, *risks: np.ndarray) -> tuple[np.ndarray, np.ndarra
         return areas, np.full((len(risks), len(risks)), np.nan)
     covariance = np.cov(by_case).reshape(len(risks), -1) / m
     return areas, covariance + np.cov(by_control).reshape(len(risks), -1) / n
+
+
+def compare_areas(
+    event: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> tuple[float, float, float, float]:
+    """Return first AUROC − second on the same patients: difference, 95 % bounds, two-sided p.
+
+    The paired test of DeLong et al. 1988; NaN with fewer than two patients of either outcome, p is
+    1 for models that rank alike.
+    """
+    areas, covariance = delong(event, first, second)
+    difference = float(areas[0] - areas[1])
+    variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    if not math.isfinite(variance):
+        return difference, math.nan, math.nan, math.nan
+    spread = math.sqrt(max(variance, 0.0))
+    p = math.erfc(abs(difference) / spread / math.sqrt(2)) if spread > 1e-12 else 1.0
+    return difference, difference - NORMAL * spread, difference + NORMAL * spread, p
 
 
 def _midranks(values: np.ndarray) -> np.ndarray:
