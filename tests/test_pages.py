@@ -643,3 +643,14 @@ def test_explain_without_the_table_says_so_and_still_answers_what_if(open_case, 
     check(app)
     assert app.metric
     assert "Research use. Not a medical device." in words(app)
+def test_checks_show_why_values_may_be_missing_and_what_deleting_costs():
+    workspace = open_workspace(open_home(), None)
+    row = save_dataset(workspace, load_sample("uci_heart"))
+    app = open_page("checks", workspace=workspace.id, dataset=row.id)
+    assert "Little's test" in words(app)
+    assert "missing not at random" in words(app)
+    assert "Leaving out rows would lose" in words(app)
+    before = words(app)
+    app.slider(key="missing_limit").set_value(50).run()
+    check(app)
+    assert words(app) != before

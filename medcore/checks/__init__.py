@@ -10,20 +10,34 @@ from medcore.checks.figures import (
     missing_by_outcome,
     missing_patterns,
 )
+from medcore.checks.gaps import (
+    LittleTest,
+    gap_predictability,
+    lost_by_limit,
+    missing_by_group,
+    missing_by_row,
+    run_little,
+)
 from medcore.checks.size import Enough, check_size, compare_size
 from medcore.checks.tables import check_table
 from medcore.records import Dataset, Finding
 
 __all__ = [
     "Enough",
+    "LittleTest",
     "check_dataset",
     "check_size",
     "class_balance",
     "compare_size",
     "findings_json",
+    "gap_predictability",
+    "lost_by_limit",
     "missing_by_column",
+    "missing_by_group",
     "missing_by_outcome",
+    "missing_by_row",
     "missing_patterns",
+    "run_little",
 ]
 
 ORDER = {"stop": 0, "warning": 1, "hint": 2}

@@ -11,6 +11,13 @@ from medcore.data import infer_task, outcome_classes
 from medcore.records import Dataset
 from pages.parts import state
 from pages.parts.charts import BLUE, ORANGE, make_figure, show_chart
+from pages.parts.why_missing import (
+    show_cost,
+    show_groups,
+    show_patterns,
+    show_reasons,
+    show_rows,
+)
 
 
 def show_missing(dataset: Dataset) -> None:
@@ -22,26 +29,19 @@ def show_missing(dataset: Dataset) -> None:
     complete = float(
         dataset.frame[[c.name for c in dataset.with_role("input")]].notna().all(axis=1).mean()
     )
-    st.markdown(
-        f"{len(table)} inputs have gaps; {complete:.0%} of rows have none. Whether values are "
-        "missing because of what they would have been cannot be seen from the data."
-    )
+    st.markdown(f"{len(table)} inputs have gaps; {complete:.0%} of rows have none.")
     figure = make_figure("Missing values by column", "Share of rows", "", 120 + 28 * len(table))
     figure.add_bar(x=table["share"], y=table["column"], orientation="h", marker_color=BLUE,
                    hovertemplate="%{y}: %{x:.1%}<extra></extra>")  # fmt: skip
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(tickformat=".0%")
     show_chart(figure, table, "missing_by_column")
+    show_patterns(missing_patterns(dataset))
+    show_rows(dataset)
     _show_by_outcome(dataset)
-    patterns = missing_patterns(dataset)
-    st.markdown("**Which values are missing together**")
-    shown = patterns.assign(
-        columns=[", ".join(c) or "nothing missing" for c in patterns["columns"]]
-    )
-    st.dataframe(
-        shown, hide_index=True,
-        column_config={"share": st.column_config.ProgressColumn(format="percent", max_value=1)},
-    )  # fmt: skip
+    show_groups(dataset)
+    show_reasons(dataset)
+    show_cost(dataset)
 
 
 def _show_by_outcome(dataset: Dataset) -> None:
