@@ -16,6 +16,7 @@ from medcore.config import generator
 from medcore.evaluate.ranking import delong
 from medcore.records import Column, Dataset
 
+FEWEST_GAPS = 10
 MOST_ROWS, MOST_WORDS, MOST_PERIODS, FOLDS = 5_000, 8, 12, 5
 LITTLE_COLUMNS, LITTLE_STEPS, LITTLE_TOLERANCE = 30, 300, 1e-6
 
@@ -70,8 +71,8 @@ def gap_predictability(dataset: Dataset, seed: int = 0) -> pd.DataFrame:
     """Return how well the other inputs tell where each has gaps: column, missing, auroc, low, high.
 
     The AUROC of a cross-validated ridge regression of the gap on the other inputs' values and
-    gaps, patients kept whole, with DeLong's interval; 0.5 says they tell nothing. Of more than
-    5,000 rows, so many are drawn.
+    gaps, patients kept whole, with DeLong's interval; 0.5 says they tell nothing. Columns with
+    fewer than ten gaps or ten values are passed over. Of more than 5,000 rows, so many are drawn.
     """
     rows = generator(seed, "gaps").permutation(len(dataset.frame))[:MOST_ROWS]
     frame = dataset.frame.iloc[np.sort(rows)]
@@ -84,7 +85,8 @@ def gap_predictability(dataset: Dataset, seed: int = 0) -> pd.DataFrame:
         gap = frame[name].isna().to_numpy()
         row = {"column": name, "missing": int(gap.sum())}
         others = np.flatnonzero(sources != name)
-        if name not in places or not len(others):
+        few = min(gap.sum(), (~gap).sum()) < FEWEST_GAPS
+        if few or name not in places or not len(others):
             continue
         score = np.zeros(len(frame))
         for number, (cross, count) in enumerate(crosses):

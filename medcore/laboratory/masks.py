@@ -55,9 +55,9 @@ def write_masking(result: Mapping[str, Any]) -> list[str]:
             continue
         fitted = [row for row in part["strategies"] if row["reason"] is None]
         better = [_named(row) for row in fitted if _below(row["differences"].get("mean"))]
-        better = better or ["none can be told from the mean"]
-        sentences.append(f"With {part['share']:.0%} hidden, better than the mean: "
-                         f"{'; '.join(better)}.")  # fmt: skip
+        found = f"better than the mean: {'; '.join(better)}"
+        found = found if better else "none can be told to be better than the mean"
+        sentences.append(f"With {part['share']:.0%} hidden, {found}.")
         for row in fitted:
             if row["strategy"] in ("denoising_autoencoder", "miwae"):
                 sentences += _write_deep(row)

@@ -54,7 +54,7 @@ def _show_by_outcome(dataset: Dataset) -> None:
     table = missing_by_outcome(dataset, positive)
     figure = make_figure(
         f"Is a gap more frequent with “{outcomes[0].name} = {positive}”?",
-        "Difference in share missing, with − without (95 % interval)", "", 120 + 28 * len(table),
+        "Share missing, with − without, 95 % interval", "", 120 + 28 * len(table),
     )  # fmt: skip
     figure.add_scatter(
         x=table["difference"], y=table["column"], mode="markers", marker={"color": BLUE, "size": 9},

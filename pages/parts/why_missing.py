@@ -103,9 +103,11 @@ def show_reasons(dataset: Dataset) -> None:
     settings = state.settings().data.model_dump_json()
     table, little = _look(dataset, state.current().dataset.id, settings)
     if not table.empty:
+        st.markdown("An AUROC of 0.5: the other columns tell nothing of the gap; 1: they tell it "
+                    "exactly, as when a test was never done together with another.")  # fmt: skip
         figure = make_figure(
             "Do the other columns tell where values are missing?",
-            "AUROC of the gap (0.5: no sign; 1: told exactly), 95 % interval", "",
+            "AUROC of the gap, 95 % interval", "",
             120 + 28 * len(table),
         )  # fmt: skip
         figure.add_scatter(
