@@ -643,6 +643,8 @@ def test_explain_without_the_table_says_so_and_still_answers_what_if(open_case, 
     check(app)
     assert app.metric
     assert "Research use. Not a medical device." in words(app)
+
+
 def test_checks_show_why_values_may_be_missing_and_what_deleting_costs():
     workspace = open_workspace(open_home(), None)
     row = save_dataset(workspace, load_sample("uci_heart"))
