@@ -131,7 +131,8 @@ def _check_twins(dataset: Dataset, split: Split) -> Iterator[Check]:
     for title, equal, words in (
         ("Copies of test patients", True, "equal in every input to"),
         ("Near copies of test patients", False,
-         "nearly equal (every number within a hundredth of its spread, or all inputs but one) to"),
+         "nearly equal (numbers within a hundredth of their spread, all inputs but one, or an "
+         "image saved anew) to"),
     ):  # fmt: skip
         chosen = twins[(twins["kind"] == "equal") == equal]
         evidence = tuple(
@@ -139,9 +140,10 @@ def _check_twins(dataset: Dataset, split: Split) -> Iterator[Check]:
             | ({"fold": row.fold} if row.fold else {})
             for row in chosen.head(MOST_EVIDENCE).itertuples()
         )
+        be = "is" if len(chosen) == 1 else "are"
         if len(chosen):
             sentence = (
-                f"{len(chosen):,} of {judged:,} test rows are {words} a row the model learned "
+                f"{len(chosen):,} of {judged:,} test rows {be} {words} a row the model learned "
                 "from, more than chance explains: perhaps one patient under two numbers. Name the "
                 "patient column, or leave copies out."
             )

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medcore.checks.twins import CHANCE, CLOSE, find_twins
+from medcore.data.media import MediaFolder
+from medcore.data.phantoms import make_phantoms
 from medcore.records import Column, Dataset
 
 NUMBERS, WORDS = [f"n{i}" for i in range(5)], ["sex", "ward"]
@@ -106,3 +108,18 @@ def test_nobody_and_nothing_to_compare_have_no_twins():
     assert not len(find_twins(dataset, none, np.arange(3)))
     assert not len(find_twins(dataset, np.arange(3), none))
     assert not len(find_twins(a_dataset(a_frame(0)[[]]), np.arange(3), np.arange(3, 6)))
+
+
+def test_the_same_picture_under_another_name_is_a_twin_and_an_equal_file_too(tmp_path):
+    chests = [phantom.pixels for phantom in make_phantoms(12, 96)]
+    pictures = [*chests[:10], chests[2], np.clip(chests[3] * 1.2 + 10, 0, 255).astype(np.uint8)]
+    keep = MediaFolder(tmp_path / "media")
+    names = pd.Series([keep.add(picture) for picture in pictures], dtype="string")
+    names[4] = pd.NA
+    frame = pd.DataFrame({"film": names, "sex": ["f", "m"] * 6})
+    columns = (Column("film", "image", "input"), Column("sex", "category", "input"))
+    dataset = Dataset("t", "t", "0", frame, columns, media=keep.folder)
+    found = find_twins(dataset, np.arange(10, 12), np.arange(10))
+    told = {row.row_id: (row.twin_id, row.kind) for row in found.itertuples()}
+    assert told == {10: (2, "equal"), 11: (3, "nearly the same image")}
+    assert not len(find_twins(dataset, np.arange(5, 10), np.arange(5)))

@@ -367,9 +367,9 @@ def test_results_show_the_leakage_certificate_with_its_evidence(open_case):
     assert "1 question that the data leave open." in read
     assert read.count(":green[:material/check_circle:]") == 7
     assert "no column names the patient" in read
-    steps = next(f.value for f in app.dataframe if "most rows seen" in f.value)
-    assert {"scaling and encoding", "threshold"} <= set(steps["step"])
-    assert not steps["test rows"].any()
+    steps = next(f.value for f in app.dataframe if "Most rows seen" in f.value)
+    assert {"scaling and encoding", "threshold"} <= set(steps["Step"])
+    assert not steps["Test rows"].any()
 
 
 def test_present_is_clean_and_ends(open_case):

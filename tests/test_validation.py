@@ -148,6 +148,8 @@ def test_the_threshold_is_the_frozen_one_and_the_figures_are_those_of_the_new_pa
     assert part.threshold == pytest.approx(before["threshold"], abs=1e-12)
     assert (part.n, part.events) == (500, int((new["died"] == "yes").sum()))
     frame = pd.read_parquet(tmp_path / "v" / "predictions.parquet")
+    assert set(frame["part"]) == {"test", "validation"}
+    frame = frame[frame["part"] == "test"]
     alarm = frame["p_yes"] >= part.threshold
     hits = (alarm & (frame["outcome"] == "yes")).sum() / (frame["outcome"] == "yes").sum()
     assert part.metrics["recall"].value == pytest.approx(hits)
@@ -155,7 +157,17 @@ def test_the_threshold_is_the_frozen_one_and_the_figures_are_those_of_the_new_pa
     assert change["difference"]["value"] == pytest.approx(
         hits - before["metrics"]["recall"]["value"]
     )
+    assert read_config(tmp_path / "v").evaluate == read_config(frozen).evaluate
+
+
+def test_where_folds_decided_the_threshold_is_fixed_at_their_median(tmp_path):
+    changes = {"split.kind": "kfold", "split.folds": 3}
+    run(change_config(RunConfig(), FAST | changes), a_table(patients(240, 0)), folder=tmp_path)
+    evaluation, _ = validate(tmp_path, patients(200, 2), tmp_path / "v")
+    before = read_json(tmp_path, EVALUATION)["parts"]["test"]["threshold"]
+    assert evaluation.parts["test"].threshold == pytest.approx(before, abs=1e-12)
     assert read_config(tmp_path / "v").evaluate.threshold == "fixed"
+    assert set(pd.read_parquet(tmp_path / "v" / "predictions.parquet")["part"]) == {"test"}
 
 
 def test_new_patients_are_compared_with_those_of_development(frozen, tmp_path):

@@ -10,6 +10,9 @@ the largest difference over the inputs. Rows are twins when
 * and so much agreement is no chance: the shares of rows that agree with a row in each input that
   it has, multiplied, would give less than one such pair in twenty tables. Where inputs take few
   values, different patients are alike, and no row is anybody's twin.
+
+Images are told apart as in `medcore.data.likeness`, pixel by pixel and nearly; recordings and
+series by their files. The same picture makes twins, whatever stands beside it.
 """
 
 from __future__ import annotations
@@ -19,11 +22,13 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from medcore.data.likeness import find_copies, read_prints
 from medcore.records import Column, Dataset
 
 CLOSE, CHANCE = 0.01, 0.05
 KINDS = ("number", "category", "text", "date")
 APART = 1e6
+EQUAL = "equal"
 
 
 def find_twins(dataset: Dataset, rows: np.ndarray, others: np.ndarray) -> pd.DataFrame:
@@ -31,10 +36,41 @@ def find_twins(dataset: Dataset, rows: np.ndarray, others: np.ndarray) -> pd.Dat
 
     Patients who are known to be the same count too. The strongest kind is told, once a row.
     """
-    columns = [c for c in dataset.with_role("input") if c.kind in KINDS]
-    found = pd.DataFrame({"row_id": [], "twin_id": [], "kind": []})
-    if not columns or not len(rows) or not len(others):
-        return found.astype({"row_id": np.int64, "twin_id": np.int64, "kind": str})
+    parts = [pd.DataFrame({"row_id": rows[:0], "twin_id": rows[:0], "kind": np.array([], str)})]
+    media = [column for column in dataset.with_role("input") if column.kind not in KINDS]
+    cells = [column for column in dataset.with_role("input") if column.kind in KINDS]
+    if len(rows) and len(others):
+        parts += [_same_media(dataset, column, rows, others) for column in media]
+        # Beside images a table's few columns are no patient's likeness.
+        if cells and not media:
+            parts += _alike_cells(dataset, cells, rows, others)
+    whole = pd.concat(parts, ignore_index=True)
+    return whole.drop_duplicates("row_id", ignore_index=True)
+
+
+def _same_media(
+    dataset: Dataset, column: Column, rows: np.ndarray, others: np.ndarray
+) -> pd.DataFrame:
+    """Return the rows whose image is that of another row, or nearly; or whose file is."""
+    new, old = (dataset.frame.loc[ids, column.name].dropna() for ids in (rows, others))
+    if column.kind == "image" and dataset.media is not None:
+        prints = read_prints(dataset.media, [*new, *old])
+        pairs = find_copies(prints.take(list(new)), prints.take(list(old)))
+        first, second = pairs["first"].to_numpy(int), pairs["second"].to_numpy(int)
+        kind = pairs["kind"].map({"equal": EQUAL, "near": "nearly the same image"}).to_numpy()
+    else:
+        match = pd.Index(old).drop_duplicates().get_indexer(pd.Index(new))
+        first = np.flatnonzero(match >= 0)
+        kept = np.flatnonzero(~pd.Index(old).duplicated())
+        second, kind = kept[match[first]], EQUAL
+    twins = {"row_id": new.index[first], "twin_id": old.index[second], "kind": kind}
+    return pd.DataFrame(twins)
+
+
+def _alike_cells(
+    dataset: Dataset, columns: list[Column], rows: np.ndarray, others: np.ndarray
+) -> list[pd.DataFrame]:
+    """Return the rows of a table that have a twin, the strongest kind first."""
     frame = dataset.frame.loc[np.concatenate([rows, others])]
     places = np.stack([_place(frame[column.name], column) for column in columns], axis=1)
     new, old = places[: len(rows)], places[len(rows) :]
@@ -45,8 +81,7 @@ def find_twins(dataset: Dataset, rows: np.ndarray, others: np.ndarray) -> pd.Dat
         place = np.flatnonzero((told > needed) & (twin >= 0))
         pairs = {"row_id": rows[place], "twin_id": others[twin[place]], "kind": kind}
         parts.append(pd.DataFrame(pairs))
-    whole = pd.concat(parts, ignore_index=True)
-    return whole.drop_duplicates("row_id", ignore_index=True)
+    return parts
 
 
 def _candidates(
@@ -55,7 +90,7 @@ def _candidates(
     """Yield kind, how telling each row's agreement is, and the place of its match (-1: none)."""
     total = surprise.sum(axis=1)
     new_codes, old_codes = _hash(new), _hash(old)
-    yield "equal", total, _match(new_codes.sum(axis=1), old_codes.sum(axis=1))
+    yield EQUAL, total, _match(new_codes.sum(axis=1), old_codes.sum(axis=1))
     yield "near", total, _nearest(new, old)
     if new.shape[1] < 3:
         return

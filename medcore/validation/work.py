@@ -6,6 +6,7 @@ updated model, which learns one number, is judged apart.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -15,11 +16,12 @@ from typing import Any
 import pandas as pd
 
 from medcore.apply import Deployed, open_run
-from medcore.cohort import usual_groups
+from medcore.cohort import OTHERS, usual_groups
 from medcore.config import RunConfig, change_config
 from medcore.data import dataset_json
 from medcore.errors import DataError
 from medcore.evaluate import evaluate_predictions, evaluation_json, judge_groupings, read_evaluation
+from medcore.evaluate.judge import judge_rows
 from medcore.pipeline import describe_rows, value_columns
 from medcore.predict import predict_dataset
 from medcore.records import Dataset, Evaluation, Event, Metric, Predictions, Watch
@@ -29,6 +31,7 @@ from medcore.store.folder import (
     EVALUATION,
     VALIDATION,
     read_json,
+    read_predictions,
     write_config,
     write_json,
     write_predictions,
@@ -69,13 +72,17 @@ def validate_run(
         )
     tell("Predicting the new patients", 0.3)
     predictions = _predict(deployed, newcomers.dataset)
-    config = freeze_threshold(deployed)
+    frozen = freeze_threshold(deployed)
+    whole, config = _beside_deciding(folder, predictions, deployed, frozen)
     if watch.stopping():
         return None
     tell("Judging the model", 0.5)
-    evaluation = evaluate_predictions(predictions, config)
-    groups = judge_groupings(predictions, config, usual_groups(newcomers.dataset))
-    evaluation = replace(evaluation, curves={**evaluation.curves, "subgroups": groups})
+    evaluation = evaluate_predictions(whole, config)
+    groups = judge_groupings(whole, config, usual_groups(newcomers.dataset))
+    curves = {**evaluation.curves, "subgroups": groups}
+    if "sites" in curves and _are_new(folder, newcomers.dataset):
+        curves["sites"] = {**curves["sites"], "unseen": True}
+    evaluation = replace(evaluation, curves=curves)
     if watch.stopping():
         return None
     tell("Bringing the risks to the level of the new patients", 0.8)
@@ -85,11 +92,11 @@ def validate_run(
         "answers": dict(answers), "sentences": list(newcomers.sentences),
         "drift": _drift(folder, newcomers.dataset),
         "changes": _changes(folder, evaluation),
-        "updated": _update(predictions, config),
+        "updated": _update(predictions, frozen),
     }  # fmt: skip
     write_config(target, _fit_columns(config, new))
     write_json(target, DATASET, dataset_json(newcomers.dataset))
-    write_predictions(target, predictions)
+    write_predictions(target, whole)
     write_json(target, EVALUATION, evaluation_json(evaluation))
     write_json(target, VALIDATION, found)
     tell("Finished", 1.0)
@@ -136,12 +143,43 @@ def _predict(deployed: Deployed, dataset: Dataset) -> Predictions:
     return Predictions(deployed.model.task, classes, deployed.positive, frame)
 
 
+def _beside_deciding(
+    folder: Path, predictions: Predictions, deployed: Deployed, frozen: RunConfig
+) -> tuple[Predictions, RunConfig]:
+    """Return the new patients beside the development patients who decided, and the run's settings.
+
+    So another threshold can be looked for where the first one was, and sets of answers keep their
+    promise or not. Where several folds decided, nobody stands for the frozen threshold: the new
+    patients alone, and settings in which it is fixed.
+    """
+    kept = read_predictions(folder).frame
+    mine = kept[kept["model"].eq("model") & kept["part"].ne("test")]
+    whole = replace(predictions, frame=pd.concat([predictions.frame, mine], ignore_index=True))
+    found = judge_rows(whole, "model", deployed.config).thresholds
+    if deployed.threshold is None:
+        return whole, deployed.config
+    if len(found) == 1 and math.isclose(next(iter(found.values())), deployed.threshold):
+        return whole, deployed.config
+    return predictions, frozen
+
+
 def _with_words(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
     """Return the data set with its classes as words, as the predictions hold them."""
     name = dataset.with_role("outcome")[0].name
     frame = dataset.frame.copy(deep=False)
     frame[name] = frame[name].astype("string" if classes else "float64")
     return replace(dataset, frame=frame)
+
+
+def _are_new(folder: Path, dataset: Dataset) -> bool:
+    """Tell whether no site of the new table is one of development."""
+    sites = dataset.with_role("site")
+    if not sites or not (folder / COHORT).is_file():
+        return False
+    told = [c for c in read_json(folder, COHORT)["columns"] if c["name"] == sites[0].name]
+    known = {name for column in told for name in column["parts"]["all"].get("counts", {})}
+    here = set(dataset.frame[sites[0].name].dropna().astype("string"))
+    return bool(known) and OTHERS not in known and not known & here
 
 
 def _drift(folder: Path, dataset: Dataset) -> list[dict[str, Any]] | None:

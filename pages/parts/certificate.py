@@ -39,9 +39,8 @@ def show_certificate(run: Run, _: Evaluation) -> None:
         for place, check in enumerate(checks):
             if check["evidence"]:
                 st.markdown(f"**{check['check']}**")
-                st.dataframe(
-                    pd.DataFrame(check["evidence"]), hide_index=True, key=f"evidence_{place}"
-                )
+                table = pd.DataFrame(check["evidence"]).rename(columns=str.capitalize)
+                st.dataframe(table, hide_index=True, key=f"evidence_{place}")
         st.download_button(
             "Download the certificate", (run.folder / CERTIFICATE).read_bytes, CERTIFICATE,
             "application/json", on_click="ignore", key="certificate_json",

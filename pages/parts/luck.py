@@ -66,7 +66,8 @@ def say_size(run: Run, evaluation: Evaluation) -> str:
         explained = explained_by_loss(part.metrics["log_loss"].value, prevalence)
         enough = compare_size(read_columns(run.folder), own, explained, prevalence)
         if enough is not None:
-            return f"By what this model explains of its test patients: {enough.sentence}"
+            words = enough.sentence[0].lower() + enough.sentence[1:]
+            return f"By what this model explains of its test patients, {words}"
     usual = cohort.get("sample_size")
     return usual["sentence"] if usual else ""
 
@@ -112,7 +113,7 @@ def _offer(run: Run) -> None:
         "learning curve. More fits make the figures steadier.",
     )  # fmt: skip
     chosen = EFFORTS[effort]
-    if right.button("Look for it", key="start_optimism", icon=":material/casino:", width="stretch"):
+    if right.button("Fit again", key="start_optimism", icon=":material/casino:", width="stretch"):
         start_optimism(state.current().workspace, run.id, effort)
         st.rerun()
     time = write_seconds(estimate_seconds(chosen, one)) if one is not None else "a while"

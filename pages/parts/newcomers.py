@@ -152,9 +152,9 @@ def show_drift(drift: list[Mapping[str, Any]], key: str) -> None:
     rows = [
         {
             "Column": row["column"] + (f", {row['unit']}" if row["unit"] else ""),
+            "Difference": row["difference"],
             "Development": row["development"],
             "Here": row["here"],
-            "Difference": row["difference"],
             "Missing in development": row["missing in development"],
             "Missing here": row["missing here"],
             "Difference in missing": row["difference in missing"],

@@ -15,6 +15,9 @@ from medcore.records import Evaluation, Run
 from medcore.store import list_validations, read_config, read_json
 from medcore.store.folder import VALIDATION
 from pages.parts import state
+from pages.parts.certainty import show_certainty
+from pages.parts.decision import show_decision
+from pages.parts.elsewhere import show_sites
 from pages.parts.frame import write_time
 from pages.parts.groups import show_groups
 from pages.parts.judgement import load_evaluation, show_answer, show_metrics
@@ -28,6 +31,10 @@ ALSO = {
     "multiclass": ("auroc", "log_loss"),
     "regression": ("bias",),
 }
+
+
+# The parts of the results page that speak of judged patients.
+SECTIONS = (show_charts, show_threshold, show_decision, show_certainty, show_sites, show_groups)
 
 
 def choose_validation(run: Run) -> str | None:
@@ -64,9 +71,8 @@ def show_validation(run: Run, identity: str) -> None:
     if told["drift"]:
         with st.expander("How these patients differ from those of development"):
             show_drift(told["drift"], identity)
-    show_charts(there, evaluation)
-    show_threshold(there, evaluation)
-    show_groups(there, evaluation)
+    for show in SECTIONS:
+        show(there, evaluation)
     if told["updated"] is not None:
         _show_updated(evaluation, told["updated"])
     show_metrics(there, evaluation)
@@ -125,7 +131,7 @@ def _show_updated(evaluation: Evaluation, told: Mapping[str, Any]) -> None:
             "As it was": write_metric(before[name], 3),
             "Updated": write_metric(read_metric(told["metrics"][name]), 3),
             "Change": write_metric(read_metric(told["differences"][name]), 3)
-            if name in told["differences"] else "",
+            if name in told["differences"] else "–",
             "What it means": explain_metric(name),
         }
         for name in _named(evaluation, told["metrics"])
