@@ -21,14 +21,20 @@ from medcore.records import Watch
 from medcore.store import (
     add_job,
     change_job,
+    create_run,
     delete_dataset,
+    get_run,
     job_of_run,
     list_datasets,
     load_settings,
     open_home,
     open_workspace,
+    run_folder,
     save_dataset,
+    set_run_summary,
 )
+from medcore.store.home import writing
+from medcore.store.tables import runs
 from pages.parts.sections import SECTIONS
 from tests.finished_runs import CASES, finish_run, keep_case
 
@@ -475,6 +481,67 @@ def test_compare_tells_which_settings_differ_and_whether_the_difference_is_real(
     assert "Model" in set(settings["Setting"])
     names = [box.value for box in app.selectbox[-2:]]
     assert names[0] != names[1]
+    by = set(difference.loc[difference["Metric"] == "AUROC", "Interval by"])
+    assert by == {"DeLong 1988"}
+
+
+def test_compare_lists_the_best_first_and_leads_its_settings_to_a_figure(open_case):
+    app = open_case("compare", "binary")
+    board = app.dataframe[0].value
+    assert set(board["Model"]) == {"A binary model", "A rival model"}
+    assert board["AUROC"].is_monotonic_decreasing
+    assert board["AUROC: interval"].str.contains(" to ").all()
+    settings = next(f.value for f in app.dataframe if "Name" in f.value)
+    assert set(settings["Model"]) == {"Neural network (MLP)", "Logistic regression"}
+    assert settings["AUROC"].tolist() == board["AUROC"].tolist()
+    app.selectbox(key="settings_figure").select("brier").run()
+    check(app)
+    curves = [set(f.value["model"]) for f in app.dataframe if "model" in f.value]
+    assert len(curves) == 3
+    assert all(named == set(board["Model"]) for named in curves)
+
+
+@pytest.mark.parametrize("case", ["multiclass", "regression"])
+def test_compare_overlays_the_curves_of_each_task_and_tells_equal_names_apart(
+    open_case, kept, case
+):
+    app = open_case("compare", case)
+    copy_run(kept, case)
+    app.run()
+    check(app)
+    names = {f"A {case} model", f"A {case} model (2)"}
+    assert set(app.dataframe[0].value["Model"]) == names
+    curves = [set(f.value["model"]) for f in app.dataframe if "model" in f.value]
+    assert curves
+    assert all(named == names for named in curves)
+    pair = next(f.value for f in app.dataframe if "What it says" in f.value)
+    assert (pair["Difference"].dropna() == 0).all()
+    assert "trained with the same settings" in words(app)
+    if case == "multiclass":
+        app.selectbox(key="compare_within").select("high").run()
+        check(app)
+
+
+def test_compare_says_which_model_cannot_be_read(open_case, kept):
+    app = open_case("compare", "binary")
+    workspace = open_workspace(open_home(), kept[1])
+    (run_folder(workspace, kept[2]["rival"][1]) / "evaluation.json").unlink()
+    st.cache_data.clear()
+    app.run()
+    check(app)
+    assert any("“A rival model”" in element.value for element in app.warning)
+
+
+def copy_run(kept, case):
+    """Judge the same run once more, under the same name."""
+    workspace = open_workspace(open_home(), kept[1])
+    run = get_run(workspace, kept[2][case][1])
+    again = create_run(workspace, run.config, run.dataset, run.name, "again")
+    shutil.rmtree(again.folder)
+    shutil.copytree(run.folder, again.folder)
+    set_run_summary(workspace, again.id, run.summary)
+    with writing(workspace.home) as connection:
+        connection.execute(runs.update().where(runs.c.id == again.id).values(state="finished"))
 
 
 def test_compare_with_one_model_asks_for_a_second(open_case):

@@ -2,6 +2,7 @@
 
 from medcore.figures.calibration import draw_calibration, draw_recalibration
 from medcore.figures.certainty import draw_abstention
+from medcore.figures.comparison import CHARTS, draw_settings, overlay
 from medcore.figures.decision import draw_avoided, draw_decision
 from medcore.figures.explanation import draw_effect, draw_importance, draw_shares
 from medcore.figures.forest import draw_forest
@@ -15,7 +16,6 @@ from medcore.figures.judgement import (
     draw_residuals,
     draw_roc,
     draw_scatter,
-    overlay,
 )
 from medcore.figures.learning import draw_size_curve
 from medcore.figures.style import (
@@ -34,6 +34,7 @@ from medcore.figures.tasks import draw_judgement
 
 __all__ = [
     "BLUE",
+    "CHARTS",
     "DASHES",
     "GREEN",
     "GREYS",
@@ -60,6 +61,7 @@ __all__ = [
     "draw_residuals",
     "draw_roc",
     "draw_scatter",
+    "draw_settings",
     "draw_shares",
     "draw_size_curve",
     "make_figure",

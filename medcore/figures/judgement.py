@@ -11,7 +11,6 @@ import plotly.graph_objects as go
 
 from medcore.evaluate import label_model
 from medcore.figures.style import BLUE, DASHES, GREYS, ORANGE, SEQUENCE, VERMILION, make_figure
-from medcore.records import Evaluation
 
 Drawn = tuple[go.Figure, pd.DataFrame]
 
@@ -70,31 +69,6 @@ def draw_precision_recall(curves: Mapping[str, Any]) -> Drawn:
                        line={"color": "#999999", "width": 1, "dash": "dash"})  # fmt: skip
     figure.update_yaxes(range=[0, 1.03])
     return figure, pd.concat(rows)
-
-
-OVERLAYS = {
-    "roc": ("Finding patients against false alarms (ROC)", "false_alarm",
-            "False alarms (1 − specificity)", "sensitivity", "Sensitivity (recall)"),
-    "decision": ("Is acting on it worth it? (decision curve)", "threshold",
-                 "Risk from which one would act", "net_benefit", "Net benefit per patient"),
-}  # fmt: skip
-
-
-def overlay(evaluations: Mapping[str, Evaluation], chart: str) -> Drawn:
-    """One chart of several models, by the runs' names."""
-    title, x, x_title, y, y_title = OVERLAYS[chart]
-    figure = make_figure(title, x_title, y_title, height=440)
-    rows = []
-    evaluations = {n: e for n, e in evaluations.items() if chart in e.curves["model"]}
-    for place, (name, evaluation) in enumerate(evaluations.items()):
-        curve = evaluation.curves["model"][chart]
-        line = {"color": SEQUENCE[place % len(SEQUENCE)], "width": 2}
-        figure.add_scatter(x=curve[x], y=curve[y], name=name, mode="lines", line=line)
-        rows.append(pd.DataFrame({x: curve[x], y: curve[y], "model": name}))
-    if chart == "decision" and evaluations:
-        top = max(max(e.curves["model"][chart][y]) for e in evaluations.values())
-        figure.update_yaxes(range=[-0.25 * top, 1.1 * top])
-    return figure, pd.concat(rows) if rows else pd.DataFrame()
 
 
 def draw_histogram(curve: Mapping[str, Any], positive: str, threshold: float | None) -> Drawn:

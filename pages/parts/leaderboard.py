@@ -1,124 +1,156 @@
-"""All judged models of the workspace in one table, and two of them side by side."""
+"""All judged models of the workspace in one table, the best first, and their settings beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from medcore.config import RunConfig
-from medcore.evaluate import (
-    compare_predictions,
-    explain_metric,
-    label_metric,
-    label_model,
-)
+from medcore import figures
+from medcore.evaluate import explain_metric, label_metric, label_model
 from medcore.evaluate.words import LARGER_IS_WORSE
-from medcore.records import Metric, Run
-from medcore.store import read_predictions
+from medcore.records import Run
+from pages.parts.charts import show_chart
 from pages.parts.form import read_field, walk_fields, write_option
 from pages.parts.frame import write_time
 
-MOST = 1000
-SHOWN = {
+MOST, MOST_AXES = 1000, 8
+# The first one leads.
+SHOWN: Mapping[str, tuple[str, ...]] = {
     "binary": ("auroc", "auprc", "recall", "specificity", "f1", "brier"),
-    "multiclass": ("accuracy", "recall", "f1", "auroc", "log_loss"),
+    "multiclass": ("auroc", "accuracy", "recall", "f1", "log_loss"),
     "regression": ("mae", "rmse", "r2"),
+    "survival": ("c_index", "uno_c", "integrated_brier"),
 }
 
 
 def describe_question(run: Run) -> str:
     """Return what a run predicts and of which data; models are compared within one question."""
     roles = run.config.data.roles
-    outcome = next((name for name, role in roles.items() if role == "outcome"), "")
+    told = sorted(name for name, role in roles.items() if role in ("outcome", "duration", "event"))
     positive = run.summary.get("positive") or ""
-    parts = (run.dataset, run.summary.get("task", ""), outcome, positive)
+    parts = (run.dataset, run.summary.get("task", ""), *told, positive)
     return "|".join(str(part) for part in parts)
 
 
-def make_leaderboard(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return one row a run: its name, time, model, patients, and metrics with their intervals."""
+def list_figures(runs: Sequence[Run]) -> list[str]:
+    """Return the names of the figures that models of this task are listed with."""
+    task, known = runs[0].summary["task"], runs[0].summary.get("metrics", {})
+    return [name for name in SHOWN.get(task, tuple(known)[:5]) if name in known] or list(known)[:5]
+
+
+def read_side(run: Run, name: str, side: str = "value") -> float:
+    """Return one figure of a run, or an end of its interval; NaN where there is none."""
+    value = run.summary.get("metrics", {}).get(name, {}).get(side)
+    return math.nan if value is None else float(value)
+
+
+def rank_runs(runs: Sequence[Run]) -> list[Run]:
+    """Return runs by their leading figure, the best first; those without one last."""
+    names = list_figures(runs)
+    if not names:
+        return list(runs)
+    sign = 1 if names[0] in LARGER_IS_WORSE else -1
+
+    def order(run: Run) -> float:
+        value = read_side(run, names[0])
+        return math.inf if math.isnan(value) else sign * value
+
+    return sorted(runs, key=order)
+
+
+def name_runs(runs: Sequence[Run]) -> dict[str, str]:
+    """Return a name for each run's id; where two are called alike, with a number."""
+    seen: dict[str, int] = {}
+    names = {}
+    for run in runs:
+        seen[run.name] = seen.get(run.name, 0) + 1
+        names[run.id] = run.name if seen[run.name] == 1 else f"{run.name} ({seen[run.name]})"
+    return names
+
+
+def make_leaderboard(runs: Sequence[Run], names: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row a run: its name, time, model, patients, and figures with their intervals."""
+    task, figures_shown = runs[0].summary["task"], list_figures(runs)
     rows = []
     for run in runs:
-        task, metrics = run.summary["task"], run.summary.get("metrics", {})
         row: dict[str, Any] = {
-            "Model": run.name,
+            "Model": names[run.id],
             "Trained": write_time(run.created),
             "Kind": label_model(run.config.model.name, task),
             "Test patients": run.summary.get("n"),
         }
-        for name in SHOWN[task]:
-            row[label_metric(name)] = metrics.get(name, {}).get("value")
-            row[f"{label_metric(name)}: interval"] = _interval(metrics.get(name, {}))
+        for name in figures_shown:
+            row[label_metric(name)] = read_side(run, name)
+            row[f"{label_metric(name)}: interval"] = _interval(run, name)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _interval(metric: dict[str, Any]) -> str:
-    low, high = metric.get("low"), metric.get("high")
-    return "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
+def _interval(run: Run, name: str) -> str:
+    low, high = (read_side(run, name, side) for side in ("low", "high"))
+    return "" if math.isnan(low) or math.isnan(high) else f"{low:.3f} to {high:.3f}"
 
 
-def choose_runs(runs: Sequence[Run]) -> list[Run]:
+def choose_runs(runs: Sequence[Run], names: Mapping[str, str]) -> list[Run]:
     """Show the leaderboard, sortable, and return the runs whose rows are ticked."""
-    task = runs[0].summary["task"]
     columns = {
         label_metric(name): st.column_config.NumberColumn(format="%.3f", help=explain_metric(name))
-        for name in SHOWN[task]
+        for name in list_figures(runs)
     }
     chosen = st.dataframe(
-        make_leaderboard(runs), hide_index=True, column_config=columns, key="leaderboard",
-        on_select="rerun", selection_mode="multi-row",
+        make_leaderboard(runs, names), hide_index=True, key="leaderboard", on_select="rerun",
+        selection_mode="multi-row",
+        column_config=columns | {"Model": st.column_config.TextColumn(pinned=True)},
     )  # fmt: skip
     return [runs[place] for place in chosen.selection.rows]
 
 
-@st.cache_data(scope="session", max_entries=16, show_spinner="Comparing on the same patients …")
-def _compare(folders: tuple[str, str], configs: tuple[str, str]) -> dict[str, Metric]:
-    first, second = (read_predictions(Path(folder)) for folder in folders)
-    read = [RunConfig.model_validate_json(config) for config in configs]
-    return compare_predictions(first, second, (read[0], read[1]))
+def tabulate_settings(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
+    """Return each run's value of the settings in which they differ, and those settings' titles.
+
+    The settings with the most different values come first; at most eight.
+    """
+    dumped = [run.config.model_dump() for run in runs]
+    found: dict[str, list[Any]] = {}
+    for name, field in walk_fields():
+        values = [_dig(values, name) for values in dumped]
+        if len({str(value) for value in values}) > 1:
+            number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+            title = field.title or name
+            found[title] = values if number else [write_option(name, str(v)) for v in values]
+    order = sorted(found, key=lambda title: -len({str(value) for value in found[title]}))
+    titles = order[:MOST_AXES]
+    return pd.DataFrame({title: found[title] for title in titles}), titles
 
 
-def show_difference(first: Run, second: Run) -> None:
-    """Show the paired difference of two runs; raises `DataError` for different test patients."""
-    runs = (first, second)
-    differences = _compare(
-        (str(first.folder), str(second.folder)),
-        (first.config.model_dump_json(), second.config.model_dump_json()),
+def _dig(values: Any, name: str) -> Any:
+    for part in name.split("."):
+        values = values[part]
+    return values
+
+
+def show_settings_chart(runs: Sequence[Run], names: Mapping[str, str]) -> None:
+    """Show every model's settings as a line that leads to a figure."""
+    table, titles = tabulate_settings(runs)
+    shown = list_figures(runs)
+    if not titles or not shown:
+        return
+    st.subheader("Which settings go with good figures?", anchor=False)
+    name = st.selectbox("Figure", shown, format_func=label_metric, key="settings_figure")
+    label = label_metric(name)
+    table.insert(0, "Name", [names[run.id] for run in runs])
+    table[label] = [read_side(run, name) for run in runs]
+    known = table[table[label].notna()]
+    drawn = figures.draw_settings(known, titles, label, larger_is_worse=name in LARGER_IS_WORSE)
+    show_chart(*drawn, "settings")
+    st.caption(
+        "Each line is a model; drag along an axis to keep only the lines that pass there. Models "
+        "chosen for their test figures look better than they are: choose by the Laboratory."
     )
-    rows = [_write_row(name, metric, runs) for name, metric in differences.items()]
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        column_config={
-            "Difference": st.column_config.NumberColumn(format="%+.3f"),
-            "From": st.column_config.NumberColumn(format="%+.3f"),
-            "To": st.column_config.NumberColumn(format="%+.3f"),
-        },
-    )
-
-
-def _write_row(name: str, metric: Metric, runs: tuple[Run, Run]) -> dict[str, Any]:
-    known = metric.low == metric.low
-    if not known:
-        verdict = metric.reason or "No interval."
-    elif metric.low <= 0 <= metric.high:
-        verdict = "Not distinguishable"
-    else:
-        better = (metric.value > 0) != (name in LARGER_IS_WORSE)
-        verdict = f"{runs[not better].name} is better"
-    return {
-        "Metric": label_metric(name),
-        "Difference": metric.value,
-        "From": metric.low,
-        "To": metric.high,
-        "What it says": verdict,
-        "What it means for patients": explain_metric(name),
-    }
 
 
 def show_settings(first: Run, second: Run) -> None:
