@@ -102,6 +102,13 @@ def test_a_series_goes_on_without_a_slice_that_cannot_be_read(tmp_path):
     assert "goes on without 1 of its 7 slices" in told
 
 
+def test_two_views_of_one_series_are_two_images(tmp_path):
+    files = {f"{n}.dcm": image("1", n, Modality="DX", SeriesInstanceUID="1.5") for n in range(2)}
+    dataset = read(pack(tmp_path / "x.zip", files), tmp_path, series=True)
+    assert dataset.frame["images"].tolist() == [1, 1]
+    assert "2 files do not say where they lie" in dataset.ledger[1].reason
+
+
 def test_a_gap_in_a_series_is_told_in_the_ledger(tmp_path):
     slices = make_slices(7)
     del slices[3]

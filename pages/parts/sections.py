@@ -13,6 +13,7 @@ SECTIONS = {
     "Data": [
         ("data", "Data", ":material/table:"),
         ("checks", "Checks", ":material/fact_check:"),
+        ("images", "Images", ":material/radiology:"),
     ],
     "Model": [
         ("train", "Train", ":material/model_training:"),

@@ -116,10 +116,14 @@ def _series(
                 continue
             slices.append(locate(header, str(member.number)))
         except (DataError, TypeError, ValueError) as error:
-            said = error if isinstance(error, DataError) else "has a number of images that is none"
+            said = error if isinstance(error, DataError) else "has a size that is not a number"
             arrived.refused.append(f"{member.label} {said}.")
     for place, found in enumerate(group_slices(slices), 1):
         arrived.notes += [f"Series {place}: {note}" for note in found.notes]
+        if found.slices[0].position is None:
+            # Without places they are views or repeats, not slices of one volume.
+            yield from (([by_key[piece.key]], None) for piece in found.slices)
+            continue
         yield [by_key[piece.key] for piece in found.slices], found
 
 

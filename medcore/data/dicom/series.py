@@ -114,7 +114,7 @@ def _order(group: list[Slice]) -> Series:
     if len(group) == 1:
         return Series(first.series, tuple(group), float("nan"))
     if first.orientation is None or first.position is None:
-        note = "The files do not say where they lie, so they stand in the order of their numbers."
+        note = f"{len(group)} files do not say where they lie; each is an image of its own."
         return Series(first.series, tuple(group), float("nan"), notes=(note,))
     normal = np.cross(first.orientation[:3], first.orientation[3:])
     places = [float(np.dot(normal, piece.position)) for piece in group]

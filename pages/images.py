@@ -1,0 +1,78 @@
+"""Images: look at them before a model does, and find what should not be there."""
+
+import pandas as pd
+import streamlit as st
+
+from medcore.data.dicom.brought import read_audit
+from medcore.records import Dataset
+from pages.parts import state
+from pages.parts.blanking import show_writing
+from pages.parts.copies import show_copies
+from pages.parts.frame import count, need_dataset, open_page
+from pages.parts.viewing import image_columns, show_grid, show_viewer
+
+
+def choose_column(dataset: Dataset) -> str | None:
+    """Return the column whose images are looked at; say what is missing where there is none."""
+    columns = [column.name for column in image_columns(dataset)]
+    if not columns:
+        st.info("This data set has no images.", icon=":material/radiology:")
+        state.link("data", "Bring images on Data", ":material/upload:")
+        state.link("home", "Or start with synthetic chests on Home", ":material/home:")
+        return None
+    if len(columns) == 1:
+        return columns[0]
+    return st.selectbox("Which images", columns, key="image_column")
+
+
+def find_labels(dataset: Dataset) -> pd.Series:
+    """Return the outcome of each row; nothing where there is none."""
+    outcomes = dataset.with_role("outcome")
+    return dataset.frame[outcomes[0].name] if outcomes else pd.Series(dtype="string")
+
+
+def show_audit(dataset: Dataset) -> None:
+    """Show what was removed from the files before they were kept."""
+    audit = read_audit(dataset.media)
+    if not audit:
+        st.markdown(
+            "These images came without headers, as plain pictures: whatever else their files held "
+            "was not kept."
+        )
+        return
+    elements = pd.DataFrame(audit["elements"])
+    names = {"element": "Element", "name": "Name", "action": "What was done", "count": "Files"}
+    st.markdown(
+        f"**{count(len(elements), 'element')} of the files' headers were removed, emptied, "
+        "replaced or shifted** before anything was kept. Only elements on a list of safe ones "
+        "stay, which does at least what the Basic Profile of DICOM PS3.15 asks. Pixels "
+        "were written anew."
+    )
+    st.dataframe(elements.rename(columns=names), hide_index=True)
+    st.download_button("Download as CSV", elements.to_csv(index=False), "removed.csv", "text/csv",
+                       key="audit_csv", on_click="ignore")  # fmt: skip
+    if audit.get("refused"):
+        st.markdown(f"**{count(len(audit['refused']), 'file')} could not be read**")
+        st.dataframe({"Why": audit["refused"]}, hide_index=True)
+    st.caption("A head scan can show a face; that is not removed.")
+
+
+open_page("Look at images", "What is in these images, and is anything there that should not be?")
+if need_dataset():
+    dataset = state.configured()
+    column = choose_column(dataset)
+    if column is not None:
+        labels = find_labels(dataset)
+        if dataset.source == "sample:phantoms":
+            st.caption("Synthetic images, drawn by a program; no patient is in them.")
+        tabs = st.tabs(["All", "One image", "Copies", "Writing in the picture", "What was removed"])
+        with tabs[0]:
+            show_grid(dataset, column, labels)
+        with tabs[1]:
+            show_viewer(dataset, column, labels)
+        with tabs[2]:
+            show_copies(dataset, column, labels)
+        with tabs[3]:
+            show_writing(dataset, column)
+        with tabs[4]:
+            show_audit(dataset)

@@ -1,0 +1,160 @@
+"""The page Images, and images brought in on Data."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from medcore.data.dicom.brought import Wishes, read_brought
+from medcore.data.likeness import find_copies, read_prints
+from medcore.data.media import MediaFolder, read_image
+from medcore.data.phantoms import phantom_dataset
+from medcore.jobs import list_jobs, wait
+from medcore.store import get_dataset_row, list_datasets, load_dataset, open_home, open_workspace
+from medcore.store import save_dataset as save
+from tests.dicom_files import make_header, make_slices, to_bytes
+from tests.finished_runs import keep_case
+from tests.test_dicom_brought import pack
+from tests.test_pages import (  # noqa: F401 - a fixture that all tests of pages need
+    _server_knows_the_navigation,
+    check,
+    open_page,
+    words,
+)
+
+
+def keep(dataset):
+    """Keep a data set in a visitor's workspace and return both."""
+    workspace = open_workspace(open_home(), None)
+    return workspace, save(workspace, dataset)
+
+
+@pytest.fixture
+def chests(tmp_path):
+    return keep(phantom_dataset(30, 48, media=tmp_path / "made" / "media"))
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """A CT volume, and an ultrasound picture that says it has names in it."""
+    files = {f"{n}.dcm": to_bytes(piece) for n, piece in enumerate(make_slices(5))}
+    us = np.random.default_rng(0).integers(0, 200, (60, 80)).astype(np.uint8)
+    files["us.dcm"] = to_bytes(make_header(us, Modality="US", PatientID="7", StudyID="KNOWN"))
+    path = pack(tmp_path / "x.zip", files)
+    wishes = Wishes(series=True)
+    return keep(read_brought(path, tmp_path / "made" / "media", name="Scans", wishes=wishes))
+
+
+def test_the_page_without_images_says_where_to_get_some():
+    workspace = open_workspace(open_home(), None)
+    row, _ = keep_case(workspace, "binary")
+    app = open_page("images", workspace=workspace.id, dataset=row.id)
+    assert "has no images" in app.info[0].value
+
+
+def test_all_images_are_shown_and_examples_of_each_class(chests):
+    workspace, row = chests
+    app = open_page("images", workspace=workspace.id, dataset=row.id)
+    assert "no patient is in them" in words(app)
+    way = next(group for group in app.button_group if group.label == "Show")
+    way.set_value("By class").run()
+    check(app)
+    assert "**yes**, 12 images" in words(app)
+    assert "**no**, 18 images" in words(app)
+
+
+def test_a_volume_is_scrolled_and_windowed(scans):
+    workspace, row = scans
+    app = open_page("images", workspace=workspace.id, dataset=row.id)
+    frame = load_dataset(workspace, row.id).frame
+    ct = int(frame.index[frame["modality"] == "CT"][0]) + 1
+    app.number_input(key="view_row").set_value(ct).run()
+    check(app)
+    slider = next(s for s in app.slider if s.label == "Slice")
+    assert (slider.min, slider.max) == (1, 5)
+    slider.set_value(5).run()
+    window = next(group for group in app.button_group if group.label == "Window")
+    window.set_value("brain").run()
+    check(app)
+    level = next(s for s in app.slider if s.label.startswith("Level"))
+    assert level.value == 40
+    header = next(f.value for f in app.dataframe if "Element" in f.value and "Value" in f.value)
+    named = header.set_index("Name")["Value"]
+    assert named["Patient Identity Removed"] == "YES"
+    assert "Doe" not in header.to_string()
+
+
+def test_what_was_removed_is_listed(scans):
+    workspace, row = scans
+    app = open_page("images", workspace=workspace.id, dataset=row.id)
+    removed = next(f.value for f in app.dataframe if "What was done" in f.value)
+    assert "Patient's Name" in set(removed["Name"])
+    assert "KNOWN" not in removed.to_string()
+
+
+def test_writing_is_blanked_out_in_a_new_data_set_and_the_old_one_goes(scans):
+    workspace, row = scans
+    app = open_page("images", workspace=workspace.id, dataset=row.id)
+    assert "may have names written" in words(app)
+    boxes = {box.label: box for box in app.number_input}
+    for label, value in (("First row", 0), ("First column", 0), ("Last row", 9),
+                         ("Last column", 79)):  # fmt: skip
+        boxes[label].set_value(value)
+    app.button(key="blank_out").click().run()
+    check(app)
+    (left,) = list_datasets(workspace)
+    assert left.name == "Scans, blanked"
+    assert left.sha256 != row.sha256
+    dataset = load_dataset(workspace, left.id)
+    us = dataset.frame[dataset.frame["modality"] == "US"].iloc[0]
+    assert us["text_in_image"] == "blanked out by hand"
+    pixels = read_image(dataset.media, us["image"])
+    assert pixels[:10].max() == 0
+    assert pixels[10:].max() > 0
+    ct = dataset.frame[dataset.frame["modality"] == "CT"].iloc[0]
+    assert read_image(dataset.media, ct["image"]).shape == (5, 4, 5)
+    assert "Parts of 1 image were blanked out by hand." in [e.reason for e in dataset.ledger]
+
+
+def test_copies_are_shown_with_how_many_have_different_outcomes(tmp_path):
+    dataset = phantom_dataset(20, 48, media=tmp_path / "made" / "media")
+    frame = dataset.frame
+    folder = MediaFolder(dataset.media)
+    brighter = np.clip(read_image(dataset.media, frame["image"][10]) * 1.1, 0, 255)
+    yes, no = (frame.index[frame["lesion"] == label][0] for label in ("yes", "no"))
+    frame.loc[no, "image"] = frame["image"][yes]
+    frame.loc[19, "image"] = folder.add(brighter.astype(np.uint8))
+    workspace, row = keep(dataset)
+    app = open_page("images", workspace=workspace.id, dataset=row.id)
+    told = " ".join(warning.value for warning in app.warning)
+    assert "1 pair of equal images and 1 pair of near copies" in told
+    assert "with different outcomes" in told
+    names = sorted(set(frame["image"]))
+    assert len(find_copies(read_prints(dataset.media, names))) == 1
+
+
+def test_images_dropped_on_data_are_asked_about_and_read_without_names():
+    app = open_page("data")
+    values = np.arange(400, dtype=np.uint16).reshape(20, 20)
+    files = {"Winterbottom/1.dcm": to_bytes(make_header(values, PatientID="WINTERBOTTOM"))}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    app.file_uploader[0].set_value(("Winterbottom.zip", buffer.getvalue(), "application/zip"))
+    app.run()
+    check(app)
+    assert "identities are removed" in words(app)
+    assert app.text_input(key="images_name").value == "Images"
+    app.checkbox(key="images_characteristics").check()
+    app.button(key="read_uploads").click().run()
+    check(app)
+    token = app.query_params["workspace"]
+    workspace = open_workspace(open_home(), token[0] if isinstance(token, list) else token)
+    (job,) = list_jobs(workspace)
+    assert "Winterbottom" not in str(job.payload)
+    assert job.payload["wishes"]["characteristics"] is True
+    done = wait(workspace, job.id, timeout=60)
+    assert done.state == "finished", done.error
+    assert get_dataset_row(workspace, done.result["dataset"]).name == "Images"
