@@ -21,6 +21,7 @@ from pages.parts.explained import (
 )
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.patient import describe_model, warm_once
+from pages.parts.saliency import show_saliency
 from pages.parts.shares import show_nearest, show_shares
 from pages.parts.whatif import question, show_what_if
 
@@ -104,9 +105,13 @@ if need_finished_run():
     described = read_columns(run.folder)
     inputs = {column.name: column for column in described if column.role == "input"}
     outcome = next(column for column in described if column.role == "outcome")
+    views = dict(VIEWS)
+    if any(column.kind == "image" for column in inputs.values()):
+        views["image"] = "One image"
     view = st.segmented_control(
-        "View", list(VIEWS), default="model", required=True, format_func=VIEWS.get,
+        "View", list(views), default="model", required=True, format_func=views.get,
         label_visibility="collapsed", key="explain_view",
     )  # fmt: skip
-    (show_model if view == "model" else show_patient)(run, inputs, outcome)
+    shows = {"model": show_model, "patient": show_patient, "image": show_saliency}
+    shows[view](run, inputs, outcome)
 close_page()

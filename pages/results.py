@@ -9,6 +9,7 @@ from pages.parts.certificate import show_certificate
 from pages.parts.decision import show_decision
 from pages.parts.development import show_learning, show_rows
 from pages.parts.elsewhere import show_sites, show_times
+from pages.parts.failures import show_failures
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.groups import show_groups
 from pages.parts.judgement import (
@@ -34,6 +35,7 @@ SECTIONS = (
     show_sites,
     show_times,
     show_groups,
+    show_failures,
     show_strategies,
     show_metrics,
     show_limits,

@@ -245,6 +245,15 @@ def _explain_patient(request: Mapping[str, Any]) -> dict[str, Any]:
     return explain_patient(_open_cohort(folder, *place, _stamp(folder)), request["values"])
 
 
+def _explain_image(request: Mapping[str, Any]) -> dict[str, Any]:
+    from medcore.explanation.images import explain_image
+
+    folder = Path(request["run_folder"])
+    cohort = _open_cohort(folder, request["workspace"], request["dataset"], _stamp(folder))
+    asked = (request["row"], request["column"], request["target"], request["method"])
+    return explain_image(cohort.subject, *asked)
+
+
 def _stamp(folder: Path) -> int:
     try:
         return (folder / "model.json").stat().st_mtime_ns
@@ -276,6 +285,7 @@ ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "answer_patients": _answer_patients,
     "describe_numbers": _describe_numbers,
     "explain_patient": _explain_patient,
+    "explain_image": _explain_image,
 }
 
 

@@ -42,13 +42,20 @@ def encode_picture(pixels: np.ndarray, side: int) -> str:
     """Return uint8 pixels as a PNG in a data address, `side` pixels long; enlarged crisply."""
     from PIL import Image
 
+    buffer = io.BytesIO()
+    Image.fromarray(enlarge(pixels, side)).save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def enlarge(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Return uint8 pixels with the longer side `side` pixels long."""
+    from PIL import Image
+
     image = Image.fromarray(pixels)
     scale = side / max(image.size)
     size = tuple(max(1, round(length * scale)) for length in image.size)
     way = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR
-    buffer = io.BytesIO()
-    image.resize(size, way).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return np.asarray(image.resize(size, way))
 
 
 def show_rows(dataset: Dataset, rows: int = 50, height: int = 280) -> None:
