@@ -205,7 +205,8 @@ def _validate(options: argparse.Namespace) -> None:
     evaluation = validate_run(options.run, new, answers, options.output)
     for sentence in read_json(options.output, VALIDATION)["sentences"]:
         print(sentence, file=sys.stderr)
-    outcome = next(c for c in read_columns(options.output) if c.role == "outcome")
+    columns = read_columns(options.output)
+    outcome = next(c for c in columns if c.role in ("outcome", "event"))
     print(write_headline(evaluation, outcome.name, outcome.unit or ""), file=sys.stderr)
     print(options.output)
 

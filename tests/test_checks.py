@@ -113,6 +113,18 @@ def test_too_few_patients_for_the_columns_are_found():
     assert finding.evidence["needed"] > ROWS
 
 
+def test_a_time_to_event_is_checked_for_patients_and_for_what_gives_it_away():
+    extra = {f"lab_{i}": RNG.normal(0, 1, ROWS) for i in range(60)}
+    plan = np.where(CLEAN["ill"] == "yes", "hospice", "home")
+    roles = {"ill": "event", "months": "duration"}
+    config = change_config(RunConfig(), {"data.roles": roles})
+    dataset = make(**extra, plan=plan, months=RNG.exponential(12, ROWS))
+    found = {f.code: f for f in find(dataset, config)}
+    assert found["few_patients"].evidence["needed"] > ROWS
+    assert found["leak"].columns == ("plan",)
+    assert "few_patients" not in {f.code for f in find(make(months=np.full(ROWS, 3.0)), config)}
+
+
 def test_numbers_with_units_in_their_cells_are_found_and_read():
     dataset = make(dose=[f"{i % 37 + 0.5} mg" for i in range(ROWS)])
     finding = next(f for f in find(dataset) if "dose" in f.columns)

@@ -152,18 +152,23 @@ def test_patients_are_drawn_whole_and_stay_one_patient_when_drawn_twice():
     assert not who["train"] & who["test"]
 
 
-@pytest.mark.parametrize("task", ["regression", "multiclass", "kfold"])
+@pytest.mark.parametrize("task", ["regression", "multiclass", "kfold", "survival"])
 def test_every_task_and_division_has_its_figures(task, tmp_path):
     table, changes = noise(120, 3, 1.0), {}
     if task == "regression":
         table["ill"] = table["x0"] + np.random.default_rng(0).normal(0, 0.5, len(table))
     elif task == "multiclass":
         table["ill"] = np.select([table["x0"] < -0.5, table["x0"] < 0.5], ["a", "b"], "c")
+    elif task == "survival":
+        table["months"] = np.random.default_rng(0).exponential(np.exp(-table["x0"])) + 0.01
+        changes = {
+            "model.name": "cox", "data.roles": {"ill": "event", "months": "duration"},
+        }  # fmt: skip
     else:
         changes = {"split.kind": "kfold", "split.folds": 3}
     effort = Effort("e", 1, 2, 2, 1, 2)
     found, split = look(table, tmp_path, effort=effort, **changes)
-    name = "mae" if task == "regression" else "auroc"
+    name = {"regression": "mae", "survival": "c_index"}.get(task, "auroc")
     assert found["cross_validation"]["metrics"][name]["value"] is not None
     assert found["bootstrap"]["metrics"][name]["corrected"]["value"] is not None
     assert len(found["learning_curve"]["points"]) == 2

@@ -299,6 +299,33 @@ def test_the_interval_of_a_change_holds_it_and_turns_with_the_sides(one, other, 
     assert plain.high - plain.value == pytest.approx(math.hypot(wide, narrow))
 
 
+def survivors(rows: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    age = rng.normal(60, 10, rows)
+    event, lost = rng.exponential(60 * np.exp((60 - age) / 12)), rng.uniform(10, 90, rows)
+    died = np.where(event <= lost, "yes", "no")
+    other = rng.normal(size=rows)
+    return pd.DataFrame({"age": age, "x": other, "months": np.minimum(event, lost), "died": died})
+
+
+def test_a_time_to_event_is_judged_elsewhere_and_its_follow_up_is_needed(tmp_path):
+    roles = {"died": "event", "months": "duration"}
+    config = change_config(RunConfig(), FAST | {"model.name": "cox", "data.roles": roles})
+    run(config, a_table(survivors(200, 0)), folder=tmp_path)
+    new = survivors(150, 1)
+    new.loc[:4, "months"] = 0.0
+    evaluation, told = validate(tmp_path, new, tmp_path / "v")
+    assert evaluation.parts["test"].n == 145
+    assert evaluation.parts["test"].metrics["c_index"].value > 0.6
+    assert "5 rows without 'months' are set aside" in " ".join(told["sentences"])
+    assert told["updated"] is None
+    with pytest.raises(DataError, match="no column 'months'"):
+        validate(tmp_path, new.drop(columns="months"), tmp_path / "w")
+    coded = new.assign(died=new["died"].map({"yes": "dead", "no": "alive"}))
+    with pytest.raises(DataError, match="the model knows no, yes"):
+        validate(tmp_path, coded, tmp_path / "w")
+
+
 def test_validations_are_found_again_newest_first(frozen, tmp_path):
     for name, seed in (("first", 9), ("second", 10)):
         validate(frozen, patients(80, seed), frozen / "validations" / name)

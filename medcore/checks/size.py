@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from medcore.config import RunConfig
+from medcore.data.followup import CENSORED
+from medcore.data.ledger import write_words
 from medcore.evaluate.sample_size import (
     USUAL_SHARE,
     SampleSize,
     largest_explained,
     size_for_classes,
     size_for_number,
+    size_for_survival,
 )
 from medcore.records import Column, Dataset
 
@@ -60,6 +63,8 @@ def check_size(dataset: Dataset) -> Enough | None:
     With several classes, the rarest against the rest decides.
     """
     outcomes, parameters = dataset.with_role("outcome"), count_parameters(dataset.columns)
+    if dataset.with_role("event") and dataset.with_role("duration") and parameters:
+        return _size_of_followup(dataset, parameters)
     if len(outcomes) != 1 or not parameters:
         return None
     known = dataset.frame[dataset.frame[outcomes[0].name].notna()]
@@ -72,6 +77,28 @@ def check_size(dataset: Dataset) -> Enough | None:
     rarest = float(words.value_counts(normalize=True).iloc[-1])
     explained = USUAL_SHARE * largest_explained(rarest)
     return Enough(patients, size_for_classes(explained, parameters, rarest), parameters)
+
+
+def _size_of_followup(dataset: Dataset, parameters: int) -> Enough | None:
+    """Compare with what a time to event needs; risks are told at the last horizon.
+
+    Before horizons are set, that is half-way through the follow-up.
+    """
+    event, duration = (dataset.with_role(role)[0].name for role in ("event", "duration"))
+    frame = dataset.frame
+    time = pd.to_numeric(frame[duration], errors="coerce")
+    known = frame[(time > 0) & frame[event].notna()]
+    if known.empty:
+        return None
+    words, time = write_words(known[event]), time[known.index].astype("float64")
+    each = float((~words.str.strip().str.lower().isin(CENSORED)).mean())
+    if not 0 < each < 1:
+        return None
+    horizon = dataset.horizons[-1].time if dataset.horizons else float(time.median())
+    follow_up = float(time.mean())
+    explained = USUAL_SHARE * (1 - math.exp(2 * (each * math.log(each) - each)))
+    needed = size_for_survival(explained, parameters, each / follow_up, horizon, follow_up)
+    return Enough(count_patients(dataset, known), needed, parameters)
 
 
 def count_patients(dataset: Dataset, rows: pd.DataFrame) -> int:

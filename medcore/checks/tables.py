@@ -31,7 +31,7 @@ def check_table(dataset: Dataset) -> Iterator[Finding]:
     yield from _check_patients(dataset)
     yield from _check_follow_up(dataset)
     yield from _check_identifiers(dataset)
-    outcomes = dataset.with_role("outcome")
+    outcomes = dataset.with_role("outcome", "event")
     if len(outcomes) != 1:
         return
     outcome = dataset.frame[outcomes[0].name]
@@ -40,7 +40,9 @@ def check_table(dataset: Dataset) -> Iterator[Finding]:
     if not len(known) or words.nunique() < 2:
         return
     yield from _check_size(dataset, words)
-    if words.nunique() <= 20 or outcomes[0].kind == "category":
+    if outcomes[0].role == "event":
+        yield from _check_leaks(dataset, known, words)
+    elif words.nunique() <= 20 or outcomes[0].kind == "category":
         yield from _check_classes(outcomes[0], words)
         yield from _check_leaks(dataset, known, words)
     else:

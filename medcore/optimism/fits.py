@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from medcore.config import RunConfig, change_config
-from medcore.pipeline import describe_rows, value_columns
+from medcore.config import RunConfig, Task, change_config
+from medcore.data import infer_task
+from medcore.pipeline import describe_rows, told_columns
 from medcore.predict import predict_rows
 from medcore.recipes import Fitted, fit_model
 from medcore.records import Column, Dataset, Parts, Watch
@@ -36,6 +37,11 @@ class Recipe:
         """Divide patients for a fit that needs no test patients, as the run did."""
         return make_split(dataset, divided(self.config, 2, 1)).parts
 
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return infer_task(self.dataset, self.config)
+
     def fit(self, dataset: Dataset, parts: Parts, name: str) -> Fitted | None:
         """Fit the model alone; None when stopped."""
         fitted = fit_model(
@@ -52,19 +58,22 @@ def divided(config: RunConfig, folds: int, repeats: int) -> RunConfig:
 
 
 def answer(
-    fitted: Fitted, fitted_on: Dataset, judged_on: Mapping[str, tuple[Dataset, np.ndarray]]
+    recipe: Recipe,
+    fitted: Fitted,
+    fitted_on: Dataset,
+    judged_on: Mapping[str, tuple[Dataset, np.ndarray]],
 ) -> pd.DataFrame:
     """Return what a fit says: held-out rows for its threshold, and `judged_on` as test rows.
 
     `judged_on`: by a name, which stands in the column `model`, a data set and its row ids.
     """
     model = fitted.model
-    held = value_columns(model.classes, fitted.held_out["model"])
+    held = told_columns(model, recipe.positive, fitted.held_out["model"])
     held = pd.DataFrame({**held, "row_id": fitted.row_id, "fold": -1})
     held = describe_rows(held.assign(part="validation", model=""), fitted_on)
     frames = []
     for name, (dataset, rows) in judged_on.items():
-        said = value_columns(model.classes, predict_rows(model, dataset, rows))
+        said = told_columns(model, recipe.positive, predict_rows(model, dataset, rows))
         told = pd.DataFrame({**said, "row_id": rows, "fold": -1, "part": "test", "model": name})
         frames += [held.assign(model=name), describe_rows(told, dataset)]
     return pd.concat(frames, ignore_index=True)

@@ -32,6 +32,7 @@ FIGURES = {
     "binary": ("auroc", "auprc", "brier", "recall", "specificity", "calibration_slope"),
     "multiclass": ("auroc", "accuracy", "brier", "log_loss"),
     "regression": ("mae", "rmse", "r2"),
+    "survival": ("c_index", "uno_c", "integrated_brier"),
 }
 SMALLEST_SHARE = 0.2
 
@@ -73,7 +74,10 @@ class Desk:
     def judge(self, frame: pd.DataFrame, name: str) -> Judged:
         """Return the test rows of one name, at the thresholds of its held-out rows."""
         recipe = self.recipe
-        predictions = Predictions(_task(recipe), recipe.classes, recipe.positive, frame)
+        data = recipe.dataset
+        predictions = Predictions(
+            recipe.task, recipe.classes, recipe.positive, frame, data.horizons, data.times
+        )
         return judge_rows(predictions, name, recipe.config)
 
     def measure(self, rows: Judged) -> Measure:
@@ -117,12 +121,6 @@ def find_optimism(
     return plain(found)
 
 
-def _task(recipe: Recipe) -> str:
-    if not recipe.classes:
-        return "regression"
-    return "binary" if len(recipe.classes) == 2 else "multiclass"
-
-
 def _cross_validate(desk: Desk, dataset: Dataset) -> dict[str, Any] | None:
     """Predict each patient out of fold, several times; the mean over repeats, and each fold's."""
     effort, recipe = desk.effort, desk.recipe
@@ -134,7 +132,7 @@ def _cross_validate(desk: Desk, dataset: Dataset) -> dict[str, Any] | None:
 
         def fit(parts=parts, name=name) -> pd.DataFrame | None:
             fitted = recipe.fit(dataset, parts, name)
-            return fitted and answer(fitted, dataset, {"model": (dataset, parts["test"])})
+            return fitted and answer(recipe, fitted, dataset, {"model": (dataset, parts["test"])})
 
         frame = desk.fit_once(name, fit)
         if frame is None:
@@ -192,7 +190,7 @@ def _bootstrap(desk: Desk, dataset: Dataset) -> dict[str, Any] | None:
 
     def fit_all() -> pd.DataFrame | None:
         fitted = recipe.fit(dataset, recipe.parts(dataset), "apparent")
-        return fitted and answer(fitted, dataset, {"model": (dataset, rows)})
+        return fitted and answer(recipe, fitted, dataset, {"model": (dataset, rows)})
 
     frame = desk.fit_once("Apparent figures", fit_all)
     if frame is None:
@@ -227,13 +225,13 @@ def _bootstrap(desk: Desk, dataset: Dataset) -> dict[str, Any] | None:
 def _refit(desk: Desk, dataset: Dataset, number: int, name: str) -> pd.DataFrame | None:
     recipe = desk.recipe
     drawn = draw_patients(dataset, generator(recipe.config.seed, "optimism", number))
-    words = drawn.frame[drawn.with_role("outcome")[0].name]
-    if recipe.classes and set(words.astype("string")) != set(recipe.classes):
+    words = set(drawn.frame[drawn.predicted_column().name].astype("string"))
+    if not words >= set(recipe.classes):
         raise FitError("this draw lacks a class.")
     fitted = recipe.fit(drawn, recipe.parts(drawn), name)
     own, original = drawn.frame.index.to_numpy(), dataset.frame.index.to_numpy()
     judged = {"own": (drawn, own), "original": (dataset, original)}
-    return fitted and answer(fitted, drawn, judged)
+    return fitted and answer(recipe, fitted, drawn, judged)
 
 
 def _optimism(desk: Desk, frame: pd.DataFrame) -> Iterator[tuple[str, float]]:
@@ -261,7 +259,7 @@ def _learn_by_size(desk: Desk, parts: Mapping[str, np.ndarray]) -> dict[str, Any
 
             def fit(chosen=chosen, name=name) -> pd.DataFrame | None:
                 fitted = recipe.fit(chosen, recipe.parts(chosen), name)
-                return fitted and answer(fitted, chosen, {"model": (recipe.dataset, test)})
+                return fitted and answer(recipe, fitted, chosen, {"model": (recipe.dataset, test)})
 
             frame = desk.fit_once(name, fit)
             if frame is None:

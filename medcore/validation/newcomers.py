@@ -38,47 +38,59 @@ def read_newcomers(
 ) -> Newcomers:
     """Match a new table with a run's columns.
 
-    `classes`: the outcome's, none for a number. `cohort`: the run's `cohort.json`, if it has one.
-    `answers`: by column, the conversion agreed to, or "keep". Raises `DataError` for a table
-    without the outcome, without any input, or with outcomes that the model does not know.
+    `classes`: the outcome's (time to event: the causes), none for a number. `cohort`: the run's
+    `cohort.json`, if it has one. `answers`: by column, the conversion agreed to, or "keep". Raises
+    `DataError` for a table without the outcome (or the follow-up), without any input, or with
+    outcomes that the model does not know.
     """
-    outcome = next(column for column in columns if column.role == "outcome")
-    if outcome.name not in new.frame.columns:
-        raise DataError(
-            f"The new table has no column '{outcome.name}', the outcome that the model predicts. "
-            "Without what happened to the patients the model cannot be judged; Predict works "
-            "without it."
-        )
+    told = [column for column in columns if column.role in ("outcome", "event")]
+    if told[0].role == "event":
+        told += [column for column in columns if column.role == "duration"][:1]
+    for column in told:
+        if column.name not in new.frame.columns:
+            raise DataError(
+                f"The new table has no column '{column.name}', which says what happened to the "
+                "patients. Without it the model cannot be judged; Predict works without it."
+            )
     ready, match = configure_rows(new, columns, config)
     there = tuple(column for column in columns if column.name in ready.frame.columns)
     ready = replace(ready, columns=there)
-    ready, aside = _set_aside(ready, outcome.name)
+    ready, aside = _set_aside(ready, told)
     if classes:
-        _check_classes(ready.frame[outcome.name], outcome.name, classes)
+        _check_classes(ready.frame[told[0].name], told[0], classes)
     ready, converted = _convert(ready, answers)
     questions = tuple(_ask(ready, cohort, answers)) if cohort else ()
     return Newcomers(ready, (*match.sentences, *aside, *converted), questions)
 
 
-def _set_aside(dataset: Dataset, outcome: str) -> tuple[Dataset, tuple[str, ...]]:
-    known = dataset.frame[outcome].notna()
-    if not known.any():
-        raise DataError(f"The outcome '{outcome}' is missing in every row of the new table.")
-    count = int((~known).sum())
-    if not count:
-        return dataset, ()
-    words = f"{count:,} rows without '{outcome}' are set aside; outcomes are never guessed."
-    return replace(dataset, frame=dataset.frame[known]), (words,)
+def _set_aside(dataset: Dataset, told: list[Column]) -> tuple[Dataset, tuple[str, ...]]:
+    words = []
+    for column in told:
+        values = dataset.frame[column.name]
+        known = values > 0 if column.role == "duration" else values.notna()
+        if not known.any():
+            raise DataError(
+                f"The outcome '{column.name}' is missing in every row of the new table."
+            )
+        count = int((~known).sum())
+        if count:
+            dataset = replace(dataset, frame=dataset.frame[known])
+            words.append(
+                f"{count:,} rows without '{column.name}' are set aside; outcomes are never guessed."
+            )
+    return dataset, tuple(words)
 
 
-def _check_classes(values: pd.Series, outcome: str, classes: tuple[str, ...]) -> None:
+def _check_classes(values: pd.Series, outcome: Column, classes: tuple[str, ...]) -> None:
+    """Refuse words that development did not know; of an event they would all count as censored."""
     counts = values.astype("string").value_counts()
-    strange = [str(name) for name in counts.index if name not in classes]
+    known = {*classes, *outcome.categories}
+    strange = [str(name) for name in counts.index if name not in known]
     if strange:
-        rows = int(counts[strange].sum())
+        rows, words = int(counts[strange].sum()), ", ".join(strange[:3])
         raise DataError(
-            f"The outcome '{outcome}' holds '{', '.join(strange[:3])}' in {rows:,} rows of the new "
-            f"table, where the model knows {', '.join(classes[:8])}; write them alike."
+            f"The outcome '{outcome.name}' holds '{words}' in {rows:,} rows of the new "
+            f"table, where the model knows {', '.join(sorted(known)[:8])}; write them alike."
         )
 
 

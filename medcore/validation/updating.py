@@ -7,6 +7,8 @@ updated model is not judged on whom it was updated with.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -67,4 +69,4 @@ def _move(predictions: Predictions, own: np.ndarray) -> Predictions:
         risk = 1 / (1 + np.exp(-logit))
         moved[f"p_{predictions.positive}"], moved[f"p_{other}"] = risk, 1 - risk
     frame = pd.concat([predictions.frame, moved], ignore_index=True)
-    return Predictions(predictions.task, predictions.classes, predictions.positive, frame)
+    return replace(predictions, frame=frame)

@@ -22,7 +22,7 @@ from medcore.data import dataset_json
 from medcore.errors import DataError
 from medcore.evaluate import evaluate_predictions, evaluation_json, judge_groupings, read_evaluation
 from medcore.evaluate.judge import judge_rows
-from medcore.pipeline import describe_rows, value_columns
+from medcore.pipeline import describe_rows, told_columns
 from medcore.predict import predict_dataset
 from medcore.records import Dataset, Evaluation, Event, Metric, Predictions, Watch
 from medcore.store.folder import (
@@ -136,11 +136,13 @@ def _fit_columns(config: RunConfig, new: Dataset) -> RunConfig:
 
 def _predict(deployed: Deployed, dataset: Dataset) -> Predictions:
     said = predict_dataset(deployed.model, dataset)
-    classes = deployed.model.classes
-    values = value_columns(classes, said.value, said.low, said.high)
+    model, cohort = deployed.model, deployed.model.cohort
+    values = told_columns(model, deployed.positive, said.value, said.low, said.high)
     told = {"row_id": said.row_id, "part": "test", "fold": -1, "model": "model"}
-    frame = describe_rows(pd.DataFrame({**values, **told}), _with_words(dataset, classes))
-    return Predictions(deployed.model.task, classes, deployed.positive, frame)
+    frame = describe_rows(pd.DataFrame({**values, **told}), _with_words(dataset, model.classes))
+    return Predictions(
+        model.task, model.classes, deployed.positive, frame, cohort.horizons, cohort.times
+    )
 
 
 def _beside_deciding(
@@ -165,7 +167,7 @@ def _beside_deciding(
 
 def _with_words(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
     """Return the data set with its classes as words, as the predictions hold them."""
-    name = dataset.with_role("outcome")[0].name
+    name = dataset.predicted_column().name
     frame = dataset.frame.copy(deep=False)
     frame[name] = frame[name].astype("string" if classes else "float64")
     return replace(dataset, frame=frame)

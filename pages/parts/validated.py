@@ -30,6 +30,7 @@ ALSO = {
     "binary": ("auroc", "auprc", "brier", "o_e", "calibration_slope", "calibration_intercept"),
     "multiclass": ("auroc", "log_loss"),
     "regression": ("bias",),
+    "survival": ("c_index", "uno_c", "integrated_brier"),
 }
 
 
