@@ -30,6 +30,7 @@ from medcore.predict import (
     without_recalibration,
 )
 from medcore.recipes import Fitted, fit_model, save_model
+from medcore.recipes.hazards import describe_hazards
 from medcore.recipes.plan import BASELINES
 from medcore.records import Dataset, Evaluation, Event, Parts, Predictions, Split, Watch
 from medcore.split import make_split, split_json
@@ -102,7 +103,11 @@ def run(
     _tell(watch, "judge", "Judging the model", 0.94)
     evaluation = evaluate_predictions(predictions, config)
     groups = judge_groupings(predictions, config, usual_groups(ready))
-    evaluation = replace(evaluation, curves={**evaluation.curves, "subgroups": groups})
+    curves = {**evaluation.curves, "subgroups": groups}
+    if task == "survival":
+        learned = np.concatenate([ids for name, ids in split.parts.items() if name != "test"])
+        curves["hazards"] = describe_hazards(ready, np.sort(learned), tuple(classes), positive)
+    evaluation = replace(evaluation, curves=curves)
     told = [(parts, fitted.seen) for fitted, parts, _ in fits]
     checks = certify(ready, split, told, predictions, findings)
     leaks = [check.sentence for check in checks if check.passed is False]

@@ -93,7 +93,13 @@ open_page(
     "combination learns from and is judged on the same patients; the test patients stay aside.",
 )
 if need_dataset():
-    if not state.configured().with_role("outcome"):
+    if state.configured().with_role("event"):
+        st.info(
+            "The Laboratory compares strategies for classes and numbers; for time to event, train "
+            "runs that differ in one setting and set them side by side on Compare.",
+            icon=":material/science:",
+        )
+    elif not state.configured().with_role("outcome"):
         st.info("No outcome is chosen yet.", icon=":material/flag:")
         state.link("data", "Choose it on Data", ":material/table:")
     else:

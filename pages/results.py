@@ -12,6 +12,7 @@ from pages.parts.elsewhere import show_sites, show_times
 from pages.parts.failures import show_failures
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.groups import show_groups
+from pages.parts.hazards import show_hazards
 from pages.parts.judgement import (
     load_evaluation,
     show_answer,
@@ -31,6 +32,7 @@ SECTIONS = (
     show_charts,
     show_threshold,
     show_decision,
+    show_hazards,
     show_certainty,
     show_sites,
     show_times,

@@ -88,6 +88,14 @@ CASES = {
             "balance.strategy": "oversample",
         },
     ),
+    "survival": (
+        lambda: load_sample("heart_failure"),
+        {
+            "data.roles": {"death": "event", "time": "duration"},
+            "model.name": "deepsurv",
+            "evaluate.horizons": "30d, 100d",
+        },
+    ),
     "multiclass": (
         a_class_table,
         {"model.name": "logistic", "data.roles": {"grade": "outcome"}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from medcore.config import Task
-from medcore.figures import calibration, decision, judgement
+from medcore.figures import calibration, decision, judgement, prognosis
 from medcore.figures.judgement import Drawn
 from medcore.records import Evaluation
 
@@ -56,8 +56,17 @@ def _draw_binary(evaluation: Evaluation, _: str, __: str) -> Charts:
     }
 
 
+def _draw_survival(evaluation: Evaluation, _: str, unit: str) -> Charts:
+    drawn = {"groups": prognosis.draw_groups(evaluation, unit)}
+    if evaluation.curves["model"]["calibration"]:
+        drawn["calibration"] = prognosis.draw_horizon_calibration(evaluation)
+        drawn["decision"] = prognosis.draw_horizon_decision(evaluation)
+    return drawn
+
+
 DRAW: Mapping[Task, Callable[[Evaluation, str, str], Charts]] = {
     "binary": _draw_binary,
     "multiclass": _draw_multiclass,
     "regression": _draw_regression,
+    "survival": _draw_survival,
 }

@@ -19,7 +19,7 @@ import numpy as np
 
 from medcore.config import RunConfig, change_config
 from medcore.data import configure_dataset, outcome_classes
-from medcore.errors import MedcoreError
+from medcore.errors import ConfigError, MedcoreError
 from medcore.laboratory.judge import judge_cells
 from medcore.laboratory.plan import Cell, Choice, base_cell, cell_config, count_fits, list_cells
 from medcore.laboratory.words import cell_title
@@ -76,6 +76,11 @@ def run_laboratory(
     """
     plain = change_config(config, {"balance.strategy": "none", "missing.strategy": "median"})
     ready = configure_dataset(dataset, plain)
+    if ready.with_role("event"):
+        raise ConfigError(
+            "The laboratory compares strategies for classes and numbers, not for time to event; "
+            "train runs that differ in one setting, and compare these."
+        )
     classes, positive = outcome_classes(ready, config)
     rows = development_rows(ready, plain)
     folds = draw_folds(ready, rows, choice.folds, config.seed, named=bool(classes))

@@ -41,6 +41,10 @@ def export_model(
     `real` says that the rows are patients', not made up. Without agreement there is no file.
     """
     try:
+        if model.task == "survival":
+            raise ExportError(
+                "Risks over time are whole curves, which have no translation to ONNX."
+            )
         ids = _choose_rows(dataset, row_ids)
         places = sorted({member.preparation for member in model.members})
         rows = {p: prepare_rows(model.preparations[p], dataset, ids) for p in places}

@@ -11,6 +11,7 @@ from medcore.data import infer_task, outcome_classes
 from medcore.records import Dataset
 from pages.parts import state
 from pages.parts.charts import BLUE, ORANGE, make_figure, show_chart
+from pages.parts.prognosis import show_followup
 from pages.parts.why_missing import (
     show_cost,
     show_groups,
@@ -70,7 +71,10 @@ def _show_by_outcome(dataset: Dataset) -> None:
 
 
 def show_balance(dataset: Dataset) -> None:
-    """Show how the outcome's classes or values are distributed."""
+    """Show how the outcome's classes or values are distributed; events over time."""
+    if dataset.with_role("event"):
+        show_followup()
+        return
     outcomes = dataset.with_role("outcome")
     if not outcomes:
         st.info("No outcome is chosen yet.", icon=":material/flag:")

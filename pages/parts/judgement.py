@@ -45,9 +45,12 @@ def load_evaluation(folder: str) -> Evaluation:
 
 
 def outcome_unit(run: Run) -> tuple[str, str]:
-    """Return the outcome's name and unit."""
+    """Return the outcome's name and unit; for time to event, that of time."""
     roles = ("outcome", "event")
-    column = next(column for column in read_columns(run.folder) if column.role in roles)
+    columns = read_columns(run.folder)
+    column = next(column for column in columns if column.role in roles)
+    if column.role == "event":
+        return column.name, next(c.unit for c in columns if c.role == "duration") or ""
     return column.name, column.unit or ""
 
 

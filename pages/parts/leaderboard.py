@@ -23,7 +23,7 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "binary": ("auroc", "auprc", "recall", "specificity", "f1", "brier"),
     "multiclass": ("auroc", "accuracy", "recall", "f1", "log_loss"),
     "regression": ("mae", "rmse", "r2"),
-    "survival": ("c_index", "uno_c", "integrated_brier"),
+    "survival": ("c_index", "uno_c", "integrated_brier", "brier_scaled"),
 }
 
 

@@ -19,6 +19,8 @@ from pages.parts.certainty import show_answers
 from pages.parts.charts import BLUE, make_figure
 from pages.parts.form import batched
 from pages.parts.frame import count
+from pages.parts.judgement import outcome_unit
+from pages.parts.prognosis import show_prognosis
 
 UNUSUAL = 0.99
 
@@ -125,9 +127,11 @@ def show_field(column: Column, place: str, value: Any = None, text: str | None =
 
 
 def _show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None:
-    outcome = next(c for c in read_columns(run.folder) if c.role == "outcome")
+    outcome = next(c for c in read_columns(run.folder) if c.role in ("outcome", "event"))
     with st.container(border=True):
-        if not said["classes"]:
+        if said["horizons"]:
+            show_prognosis(outcome, outcome_unit(run)[1], said)
+        elif not said["classes"]:
             _show_number(outcome, said)
         elif said["positive"] is not None:
             _show_risk(outcome, said)
