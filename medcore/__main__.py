@@ -87,6 +87,14 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--no-checks", action="store_true", help="train no model to check with")
     explain.set_defaults(command=_explain)
 
+    speech = commands.add_parser("transcribe", help="turn recordings into text, as JSON")
+    speech.add_argument("audio", type=Path, nargs="+", metavar="AUDIO")
+    speech.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.json")
+    speech.add_argument("--model", default="", help="a folder with a speech model, or a hub name")
+    speech.add_argument("--language", metavar="CODE", help="en, de, …; else the model finds out")
+    speech.add_argument("--words", type=Path, metavar="FILE.txt", help="terms of your own, by line")
+    speech.set_defaults(command=_transcribe)
+
     work = commands.add_parser("work", help="carry out one queued job (what a worker runs)")
     work.add_argument("job", metavar="JOB_ID")
     work.set_defaults(command=_work)
@@ -239,6 +247,36 @@ def _explain(options: argparse.Namespace) -> None:
         print(*write_drivers(result, target), sep="\n")
     print(*write_checks(result), sep="\n")
     print(options.run / EXPLANATION)
+
+
+def _transcribe(options: argparse.Namespace) -> int:
+    from medcore.jobs.speech import transcribe_path
+    from medcore.lexicon import load_lexicon
+    from medcore.records import Watch
+    from medcore.speech import Recognizer, find_model
+    from medcore.store import write_json
+
+    recognizer = Recognizer(find_model(options.model))
+    own = _read_lines(options.words) if options.words else []
+    lexicon = load_lexicon(own)
+    answers = []
+    for path in options.audio:
+        watch = Watch(lambda event: _show_progress(event.fraction, event.message))
+        answers.append(transcribe_path(path, recognizer, lexicon, options.language, watch))
+        print(file=sys.stderr)
+    write_json(options.output.parent, options.output.name, answers)
+    failed = [answer["error"] for answer in answers if "error" in answer]
+    for sentence in failed:
+        print(sentence, file=sys.stderr)
+    print(options.output)
+    return 2 if failed else 0
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as a list of words: {error}.") from None
 
 
 def _work(options: argparse.Namespace) -> int:

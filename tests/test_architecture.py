@@ -15,7 +15,7 @@ FLOORS = {
     "errors": 0, "config": 0, "records": 0, "strategies": 0,
     "data": 1, "store": 1,
     "split": 2, "evaluate": 2, "checks": 2.5, "figures": 2.5, "cohort": 2.6,
-    "lexicon": 1, "notes": 2,
+    "lexicon": 1, "notes": 2, "speech": 2,
     "models": 3,
     "train": 4,
     "prepare": 5, "predict": 5.5, "explain": 5.5,

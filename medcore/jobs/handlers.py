@@ -245,6 +245,13 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
     return summary | {"n": test.n, "events": test.events, "metrics": metrics}
 
 
+def transcribe(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
+    """Turn recordings into texts, or score a zip of them."""
+    from medcore.jobs.speech import transcribe_files
+
+    return transcribe_files(workspace, job, watch)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "import": import_table,
     "fetch": fetch_set,
@@ -257,6 +264,7 @@ HANDLERS: Mapping[str, Handler] = {
     "report": report,
     "masking": masking,
     "explain": explain,
+    "transcribe": transcribe,
 }
 LANES: Mapping[str, Lane] = {
     "import": "short",
@@ -270,4 +278,5 @@ LANES: Mapping[str, Lane] = {
     "report": "short",
     "masking": "long",
     "explain": "short",
+    "transcribe": "short",
 }

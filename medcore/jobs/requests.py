@@ -148,6 +148,23 @@ def start_report(workspace: Workspace, run_id: str) -> Job:
     return submit(workspace, "report", {}, run=get_run(workspace, run_id).id)
 
 
+def start_transcription(
+    workspace: Workspace, files: list[tuple[Path, str]], *, model: str = "", language: str = "",
+    score: bool = False,
+) -> Job:  # fmt: skip
+    """Transcribe staged recordings; `job.result["texts"]` will be their texts.
+
+    `score`: the one file is a zip of recordings with reference texts; the result holds the scores.
+    """
+    payload = {
+        "files": [{"path": _relative(workspace, path), "name": name} for path, name in files],
+        "model": model,
+        "language": language,
+        "score": score,
+    }
+    return submit(workspace, "transcribe", payload)
+
+
 def _relative(workspace: Workspace, path: Path) -> str:
     path = inside(workspace, str(path.absolute()))
     return path.relative_to(workspace.folder.resolve()).as_posix()

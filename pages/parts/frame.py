@@ -21,6 +21,7 @@ WORK = {
     "optimism": "Looking for luck and optimism",
     "laboratory": "Laboratory",
     "report": "Report",
+    "transcribe": "Transcribing",
     "masking": "Filling hidden values",
     "explain": "Explaining",
 }

@@ -27,6 +27,7 @@ SECTIONS = {
     ],
     "Use": [
         ("predict", "Predict", ":material/person_search:"),
+        ("dictation", "Dictation", ":material/mic:"),
         ("notes", "Notes", ":material/clinical_notes:"),
         ("report", "Report", ":material/description:"),
     ],

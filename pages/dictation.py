@@ -1,0 +1,34 @@
+"""Dictation: speech to text, and the text made more accurate."""
+
+import streamlit as st
+
+from pages.parts.dictation_score import show_scoring
+from pages.parts.dictation_source import (
+    choose_dictation,
+    choose_model,
+    take_recordings,
+    watch_jobs,
+)
+from pages.parts.dictation_text import show_dictation
+from pages.parts.frame import close_page, open_page
+from pages.parts.wording import edit_words
+
+open_page(
+    "Dictation",
+    "What was said, how sure is each word, and which medical words may have been meant? Nothing is "
+    "changed without a click.",
+)
+dictate, score = st.tabs(["Dictate", "How well does it hear?"])
+with dictate:
+    if choose_model():
+        take_recordings()
+    watch_jobs()
+    chosen = choose_dictation()
+    if chosen is None:
+        st.info("Record or bring speech to begin.", icon=":material/mic:")
+    else:
+        show_dictation(chosen)
+    edit_words()
+with score:
+    show_scoring()
+close_page()
