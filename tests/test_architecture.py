@@ -132,5 +132,14 @@ def test_every_page_and_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for page in PAGES:
         assert page.stem.replace("_", " ").capitalize() in readme, page.name
-    for command in ("samples", "check", "run", "predict", "validate", "report", "work"):
+    for command in (
+        "samples",
+        "check",
+        "run",
+        "predict",
+        "validate",
+        "report",
+        "transcribe",
+        "work",
+    ):
         assert f"python -m medcore {command}" in readme
