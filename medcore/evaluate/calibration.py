@@ -101,8 +101,13 @@ def _join(
     size = np.diff(np.r_[starts, len(risk)])
     drawn = weights[:, order]
     middle = np.add.reduceat(logit[order], starts) / size
-    counts = np.add.reduceat(drawn, starts, axis=1)
-    return middle, counts, np.add.reduceat(drawn * event[order], starts, axis=1)
+    happened = np.zeros((len(weights), len(starts)))
+    cases = np.flatnonzero(event[order])
+    # Only groups with a case have any; `reduceat` would give the others a neighbour's.
+    group, first = np.unique(np.searchsorted(starts, cases, side="right") - 1, return_index=True)
+    if len(cases):
+        happened[:, group] = np.add.reduceat(drawn[:, cases], first, axis=1)
+    return middle, np.add.reduceat(drawn, starts, axis=1), happened
 
 
 def _basis(logit: np.ndarray, reference: np.ndarray) -> np.ndarray:

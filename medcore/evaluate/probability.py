@@ -43,9 +43,14 @@ def bin_edges(risk: np.ndarray, bins: int = BINS) -> np.ndarray:
 
 
 def _ece(event: np.ndarray, risk: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    order = np.argsort(risk, kind="stable")
-    gaps = weights[:, order] * (risk - event)[order]
-    return np.abs(np.add.reduceat(gaps, bin_edges(risk), axis=1)).sum(axis=1)
+    starts = bin_edges(risk)
+    place = np.empty(len(risk), dtype=np.int64)
+    place[np.argsort(risk, kind="stable")] = (
+        np.searchsorted(starts, np.arange(len(risk)), side="right") - 1
+    )
+    gaps = np.zeros((len(risk), len(starts)))
+    gaps[np.arange(len(risk)), place] = risk - event
+    return np.abs(weights @ gaps).sum(axis=1)
 
 
 def venn_abers(

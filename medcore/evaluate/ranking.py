@@ -27,22 +27,41 @@ def ranking_metrics(
     (0.75, 0.8333)
     """
     order = np.argsort(-risk, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(risk[order]) != 0])
+    cases = np.flatnonzero(event[order] == 1)
+    last, starts, ends = _tied_groups(risk[order], cases)
     drawn = weights[:, order]
-    hit = np.add.reduceat(drawn * event[order], starts, axis=1)
-    seen = np.add.reduceat(drawn, starts, axis=1)
-    hits, all_seen = np.cumsum(hit, axis=1), np.cumsum(seen, axis=1)
-    positives, total = hits[:, -1], all_seen[:, -1]
+    hits = np.cumsum(drawn[:, cases], axis=1)[:, last]
+    hit = np.diff(hits, axis=1, prepend=0.0)
+    seen = np.cumsum(drawn, axis=1)
+    # Up to the end of each group of ties with a case in it, and before its start.
+    upto = seen[:, ends]
+    before = np.where(starts > 0, seen[:, starts - 1], 0.0)
+    positives = hits[:, -1] if len(cases) else np.zeros(len(weights))
+    total = seen[:, -1]
     negatives = total - positives
+    misses = (upto - hits + before - (hits - hit)) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        miss = seen - hit
-        above = hits - hit / 2
-        auroc = np.einsum("ij,ij->i", above, miss) / (positives * negatives)
-        precision = np.where(all_seen > 0, hits / all_seen, 0)
+        auroc = np.einsum("ij,ij->i", hit, negatives[:, None] - misses) / (positives * negatives)
+        precision = np.where(upto > 0, hits / upto, 0)
         auprc = np.einsum("ij,ij->i", hit, precision) / positives
     auroc[(positives == 0) | (negatives == 0)] = np.nan
     auprc[positives == 0] = np.nan
     return {"auroc": auroc, "auprc": auprc}
+
+
+def _tied_groups(
+    ordered: np.ndarray, cases: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return, for each group of tied risks with a case: its last case, its first and last row.
+
+    `ordered` are the risks in order, `cases` the places of the cases among them.
+    """
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    group = np.searchsorted(first, cases, side="right") - 1
+    last = np.flatnonzero(np.r_[group[1:] != group[:-1], True][: len(group)])
+    starts = first[group[last]]
+    ends = np.r_[first[1:], len(ordered)][group[last]] - 1
+    return last, starts, ends
 
 
 def delong(event: np.ndarray, *risks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

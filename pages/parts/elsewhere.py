@@ -13,11 +13,13 @@ from medcore.evaluate import explain_metric, label_metric, write_metric
 from medcore.evaluate.subgroups import FIGURES
 from medcore.figures import draw_forest
 from medcore.records import Evaluation, Metric, Run
-from medcore.store import read_columns
+from medcore.store import read_columns, read_json
+from medcore.store.folder import SPLIT
 from pages.parts.charts import show_chart
 from pages.parts.groups import divide, draw_groups, judge_groups
 from pages.parts.strategies import read_metric
 
+FORETELL = 5
 PERFECT = {"o_e": 1.0, "calibration_slope": 1.0}
 
 
@@ -77,6 +79,8 @@ def _say_sites(found: Mapping[str, Any], figure: str) -> str:
             f" At a new site it may lie between {pooled['predict_low']:.2f} and "
             f"{pooled['predict_high']:.2f}."
         )
+    if pooled["places"] < FORETELL:
+        text += " So few sites foretell little."
     return text + (apart if few else "")
 
 
@@ -125,7 +129,7 @@ def show_times(run: Run, evaluation: Evaluation) -> None:
         "The model learned from earlier patients and was judged on later ones. " + " ".join(said)
     )
     try:
-        groups = divide(run, dates[0])
+        groups = divide(run, dates[0], read_json(run.folder, SPLIT)["parts"]["test"])
     except MedcoreError:
         st.info("The data set of this model was deleted; its patients cannot be divided any more.")
         return

@@ -45,9 +45,11 @@ def _rank(column: Column) -> tuple[bool, bool, bool]:
     return column.name.lower() not in LIKELY, column.role != "site", column.role == "ignored"
 
 
-def divide(run: Run, column: Column) -> pd.Series:
-    """Return the group of every row by its id; raises `MedcoreError` when the data is gone."""
+def divide(run: Run, column: Column, rows: list[int] | None = None) -> pd.Series:
+    """Return the group of every row, or of some, by its id; `MedcoreError` when data is gone."""
     values = assign_columns(state.table_of(run.dataset), run.config).frame[column.name]
+    if rows is not None:
+        values = values.loc[rows]
     if column.kind == "date":
         return band_dates(values)
     return band_numbers(values, column.name) if column.kind == "number" else values
