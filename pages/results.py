@@ -6,6 +6,7 @@ from medcore.records import Run
 from pages.parts import state
 from pages.parts.certainty import show_certainty
 from pages.parts.certificate import show_certificate
+from pages.parts.classes import show_classes
 from pages.parts.decision import show_decision
 from pages.parts.development import show_learning, show_rows
 from pages.parts.elsewhere import show_sites, show_times
@@ -30,6 +31,7 @@ SECTIONS = (
     show_answer,
     show_baselines,
     show_charts,
+    show_classes,
     show_threshold,
     show_decision,
     show_hazards,

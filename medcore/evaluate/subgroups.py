@@ -85,10 +85,8 @@ def judge_groupings(
 
 def _judge_group(name: str, inside: np.ndarray, rows: Judged, config: RunConfig) -> Subgroup:
     own = rows.take(inside)
-    binary = rows.predictions.task == "binary"
-    events = int(own.event.sum()) if binary else None
-    patients = len(np.unique(own.cluster))
-    few = min(events, len(own.frame) - events) < FEWEST if binary else patients < FEWEST
+    events, patients = TASKS[rows.predictions.task].events(own), len(np.unique(own.cluster))
+    few = (patients if events is None else min(events, len(own.frame) - events)) < FEWEST
     figures = FIGURES[rows.predictions.task]
     rng = generator(config.seed, "subgroup", name)
     measure = _measure_both(rows, inside, figures)

@@ -9,10 +9,18 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from medcore.figures.style import BLUE, DASHES, GREYS, ORANGE, SEQUENCE, VERMILION, make_figure
+from medcore.figures.style import (
+    BAND,
+    BLUE,
+    DASHES,
+    GREYS,
+    ORANGE,
+    SEQUENCE,
+    VERMILION,
+    make_figure,
+)
 
 Drawn = tuple[go.Figure, pd.DataFrame]
-BAND = "rgba(0,114,178,0.15)"
 EVEN = {"color": "#999999", "width": 1, "dash": "dash"}
 
 
@@ -20,12 +28,20 @@ def draw_calibration(
     curve: Mapping[str, Any],
     smooth: Mapping[str, Any] | None = None,
     counts: Mapping[str, Any] | None = None,
+    *,
+    top: bool = False,
 ) -> Drawn:
     """Predicted against observed risk: ten groups, a smooth curve, and below who has which risk.
 
-    `smooth` has a 95 % band; `counts` is a histogram of risks with and without the outcome.
+    `smooth` has a 95 % band; `counts` is a histogram of risks with and without the outcome. `top`:
+    the risk is that of the class named, and what is observed is that it was right.
     """
     figure = _frame("Do predicted risks come true? (calibration)")
+    if top:
+        figure.update_layout(
+            title_text="Is the class it names right as often as it says?",
+            xaxis_title="Probability of the class named", yaxis_title="Share that was right",
+        )  # fmt: skip
     table = pd.DataFrame(curve)
     if smooth is not None:
         x = smooth["predicted"]

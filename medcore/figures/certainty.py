@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from medcore.figures.style import BLUE, make_figure
+from medcore.figures.style import BAND, BLUE, make_figure
 
 Drawn = tuple[go.Figure, pd.DataFrame]
 
@@ -16,14 +16,14 @@ Drawn = tuple[go.Figure, pd.DataFrame]
 def draw_abstention(curve: Mapping[str, Any]) -> Drawn:
     """Wrong calls among the surest patients, by their share, with Wilson's band."""
     figure = make_figure(
-        "Wrong calls, if the model answers only where it is surest (risk–coverage)",
-        "Patients who get an answer", "Wrong among them",
+        "Wrong calls among the surest patients",
+        "Patients who get an answer (the surest first)", "Wrong among them",
     )  # fmt: skip
     table = pd.DataFrame(curve)
     x = table["share"].tolist()
     figure.add_scatter(
         x=[*x, *reversed(x)], y=[*table["high"], *reversed(table["low"].tolist())], fill="toself",
-        line={"width": 0}, fillcolor="rgba(0,114,178,0.15)", hoverinfo="skip", name="95 % interval",
+        line={"width": 0}, fillcolor=BAND, hoverinfo="skip", name="95 % interval",
     )  # fmt: skip
     figure.add_scatter(
         x=x, y=table["error"], mode="lines", name="This model", line={"color": BLUE, "width": 3},

@@ -10,10 +10,9 @@ import plotly.graph_objects as go
 
 from medcore.evaluate import label_model
 from medcore.figures.judgement import drawn_models, model_line
-from medcore.figures.style import BLUE, make_figure
+from medcore.figures.style import BAND, BLUE, make_figure
 
 Drawn = tuple[go.Figure, pd.DataFrame]
-BAND = "rgba(0,114,178,0.15)"
 THIN = {"color": "#999999", "width": 1}
 ACT = "Risk from which one would act"
 

@@ -104,7 +104,7 @@ def draw_confusion(labels: list[str], counts: list[list[int]]) -> Drawn:
     ]
     figure.add_heatmap(
         z=shares, x=labels, y=labels, text=texts, texttemplate="%{text}", zmin=0, zmax=1,
-        colorscale=[[0, "rgba(0,114,178,0.05)"], [1, BLUE]], showscale=False,
+        colorscale=[[0, "#DCEAF5"], [1, BLUE]], showscale=False,
         hovertemplate="outcome %{y}, model says %{x}: %{text}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(type="category")

@@ -10,6 +10,8 @@ BLUE, ORANGE, GREEN, PINK, SKY, VERMILION = (
 )  # fmt: skip
 GREYS = ("#8A949E", "#A9B1B9", "#6E7780", "#C2C8CE")
 DASHES = ("solid", "dot", "dashdot", "longdash")
+# The fill of an interval, seen on light and dark ground alike.
+BAND = "rgba(86,180,233,0.28)"
 SEQUENCE = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, "#8A949E", "#B8A500")
 
 

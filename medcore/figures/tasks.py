@@ -33,7 +33,7 @@ def _draw_multiclass(evaluation: Evaluation, _: str, __: str) -> Charts:
         "confusion": judgement.draw_confusion(**model["confusion"]),
         "roc": roc,
         "precision_recall": curve,
-        "calibration": calibration.draw_calibration(model["calibration"]),
+        "calibration": calibration.draw_calibration(model["calibration"], top=True),
         "calibration_by_class": calibration.draw_class_calibration(model["calibration_by_class"]),
     }
 

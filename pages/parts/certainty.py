@@ -12,6 +12,7 @@ from medcore.evaluate import write_metric
 from medcore.figures import draw_abstention
 from medcore.records import Column, Evaluation, Run
 from pages.parts.charts import show_chart
+from pages.parts.judgement import outcome_unit
 from pages.parts.strategies import read_metric
 
 SHIFT = (
@@ -21,7 +22,7 @@ SHIFT = (
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
 
 
-def show_certainty(_: Run, evaluation: Evaluation) -> None:
+def show_certainty(run: Run, evaluation: Evaluation) -> None:
     """Show what came of the promised coverage on test patients, and of abstaining."""
     found = evaluation.curves.get("uncertainty")
     if found is None:
@@ -34,7 +35,7 @@ def show_certainty(_: Run, evaluation: Evaluation) -> None:
         st.markdown(
             f"Each prediction comes with an interval that was promised to hold the outcome of "
             f"{found['coverage']:.0%} of new patients; it held that of {_percent(held)} of the "
-            f"test patients. It is {write_metric(width)} wide."
+            f"test patients. It is {width.value:.3g} {outcome_unit(run)[1]} wide."
         )
         st.caption(SHIFT)
     else:
