@@ -150,6 +150,7 @@ def _write_summary(facts: Facts, report: Report) -> bytes:
         "files": list(report.files),
         "export": report.export,
         "headline": write_headline(facts.evaluation, facts.outcome.name, facts.outcome.unit or ""),
+        "warnings": list(facts.warnings),
         "open": [asdict(answer) for answer in report.open],
         "intended_use": facts.author.intended_use,
         "evaluation": file_hash(facts.folder / EVALUATION),

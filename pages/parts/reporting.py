@@ -110,31 +110,37 @@ def show_report(run: Run, summary: Mapping[str, Any]) -> None:
         + (f"**{count(missing, 'item')} of TRIPOD+AI need you** (below)." if missing else
            "every item of TRIPOD+AI is reported.")
     )  # fmt: skip
-    st.markdown(f"- {summary['headline']}\n- {summary['export']}")
+    lines = [summary["headline"], summary["export"]]
+    if warned := summary["warnings"]:
+        lines.append(f"{count(len(warned), 'warning')} of the run: {' '.join(warned)}")
+    st.markdown("\n".join(f"- {line}" for line in lines))
     if not summary["intended_use"]:
         st.warning("The report says that its intended use is not reported: say it above.")
     folder = run.folder / REPORT
-    st.download_button(
-        "Download everything", lambda: _zip(folder, summary["files"]), f"{run.name} report.zip",
-        "application/zip", type="primary", icon=":material/folder_zip:", key="report_zip",
-        on_click="ignore",
-    )  # fmt: skip
-    for name in summary["files"]:
-        _offer(folder / name)
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download everything", lambda: _zip(folder, summary["files"]),
+            f"{run.name} report.zip", "application/zip", type="primary",
+            icon=":material/folder_zip:", key="report_zip", on_click="ignore",
+        )  # fmt: skip
+        _offer(folder / summary["files"][0])
+    with st.expander("Each file by itself"):
+        for name in summary["files"][1:]:
+            button, words = st.columns([1, 2], vertical_alignment="center")
+            with button:
+                _offer(folder / name, wide=True)
+            words.caption(f"`{name}`: {FILES[name][1]}")
     with st.expander("Read the report here"):
         st.iframe(folder / "report.html", height=700)
 
 
-def _offer(path: Path) -> None:
-    if not path.is_file():
-        return
-    title, what, kind = FILES[path.name]
-    button, words = st.columns([1, 2], vertical_alignment="center")
-    button.download_button(
+def _offer(path: Path, *, wide: bool = False) -> None:
+    title, _, kind = FILES[path.name]
+    st.download_button(
         title, path.read_bytes, path.name, kind, key=f"report_{path.name}", on_click="ignore",
-        icon=":material/download:", width="stretch",
+        icon=":material/download:", width="stretch" if wide else "content",
+        disabled=not path.is_file(),
     )  # fmt: skip
-    words.caption(f"`{path.name}`: {what}")
 
 
 def _zip(folder: Path, names: list[str]) -> bytes:
@@ -154,7 +160,7 @@ def show_open(run: Run, summary: Mapping[str, Any]) -> None:
     known = {row["item"] for row in opened}
     table = pd.DataFrame(
         [
-            {"Item": row["item"], "Topic": row["topic"], "Still to say": row["needs_author"],
+            {"Item": row["item"], "Still to say": _write_open(row),
              "Your words": answers.get(row["item"], "")}
             for row in opened
         ]
@@ -167,8 +173,12 @@ def show_open(run: Run, summary: Mapping[str, Any]) -> None:
         "the checklist, word for word, and stays with the run."
     )
     edited = st.data_editor(
-        table, hide_index=True, disabled=["Item", "Topic", "Still to say"], key=f"open_{run.id}",
-        column_config={"Your words": st.column_config.TextColumn(width="large")},
+        table, hide_index=True, disabled=["Item", "Still to say"], key=f"open_{run.id}",
+        column_config={
+            "Item": st.column_config.TextColumn(width=50),
+            "Still to say": st.column_config.TextColumn(width=340),
+            "Your words": st.column_config.TextColumn(width=380),
+        },
     )  # fmt: skip
     if st.button("Keep my words and write the report again", key="keep_words"):
         said = dict(zip(edited["Item"], edited["Your words"], strict=True))
@@ -180,3 +190,8 @@ def show_open(run: Run, summary: Mapping[str, Any]) -> None:
             return
         _start(run)
         st.rerun()
+
+
+def _write_open(row: Mapping[str, str]) -> str:
+    topic, ask = row["topic"], row["needs_author"]
+    return topic if ask == topic else f"{topic}: {ask}"
