@@ -41,7 +41,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         tag, held = self._open[-1] if self._open else ("", {})
-        if "data-metric" in held:
+        if "data-metric" in held and "data-file" not in held:
             self.numbers.append((held["data-metric"], int(held["data-digits"]), data))
         for mark in ("data-difference", "id"):
             if mark in held:

@@ -163,3 +163,30 @@ def test_what_leads_out_of_the_axes_is_cut_off_and_nothing_has_a_name_that_could
     assert float(window.group(4)) > 100
     assert " id=" not in text
     assert "<script" not in text
+
+
+def test_a_strip_below_has_a_scale_and_a_place_of_its_own():
+    curve = {"predicted": [0.2, 0.8], "observed": [0.25, 0.7], "low": [0.1, 0.5],
+             "high": [0.4, 0.9], "n": [10, 10]}  # fmt: skip
+    counts = {"edges": [0, 0.5, 1], "with": [30, 10], "without": [60, 20]}
+    figure, _ = draw_calibration(curve, counts=counts)
+    tree = parse(figure)
+    above, below = (svg for svg in tree.iter(f"{SVG}svg") if svg is not tree)
+    assert float(above.get("y")) + float(above.get("height")) < float(below.get("y"))
+    assert not list(above.iter(f"{SVG}rect"))
+    tall = [float(r.get("height")) for r in below.iter(f"{SVG}rect")]
+    assert tall[0] == pytest.approx(2 * tall[2], rel=0.05)
+    assert max(tall) < float(below.get("height"))
+    assert {"Patients", "Observed share with the outcome"} <= set(words(tree))
+
+
+def test_level_lines_are_drawn_with_their_words():
+    figure = make_figure("t", "x", "y")
+    figure.add_scatter(x=[0, 1], y=[0, 4], mode="markers", name="p")
+    figure.add_hline(y=1, line={"color": "red", "width": 1}, annotation_text="bias 1")
+    tree = parse(figure)
+    low, high = (float(c.get("cy")) for c in marks(tree, "circle"))
+    line = next(line for line in marks(tree, "line") if line.get("stroke") == "red")
+    assert line.get("y1") == line.get("y2")
+    assert float(line.get("y1")) == pytest.approx(low - (low - high) / 4, abs=0.2)
+    assert "bias 1" in words(tree)

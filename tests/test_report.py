@@ -13,8 +13,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from medcore.data import load_sample
 from medcore.errors import StoreError
 from medcore.evaluate import label_metric, read_evaluation, write_difference, write_headline
+from medcore.explanation.plan import ExplainChoice
+from medcore.explanation.work import explain_run
+from medcore.optimism.plan import Effort
+from medcore.optimism.words import write_findings
+from medcore.optimism.work import find_optimism
+from medcore.records import Watch
 from medcore.report import (
     author_words,
     claim,
@@ -27,7 +34,7 @@ from medcore.report import (
 from medcore.report.checklist import ABSENT, Item, answer_items, write_csv
 from medcore.report.facts import read_facts
 from medcore.report.numbers import look_up, point, write_value
-from medcore.store import local_workspace, open_home
+from medcore.store import local_workspace, open_home, write_json
 from tests.finished_runs import finish_run
 from tests.report_pages import Page, wrong_card_numbers, wrong_numbers
 
@@ -421,6 +428,51 @@ def test_a_report_is_stale_once_the_run_is_judged_again(copied):
     (run / "evaluation.json").write_text((run / "evaluation.json").read_text() + " ")
     assert not report_is_current(run, summary)
     assert read_summary(target / "nowhere") is None
+
+
+def test_what_was_found_out_later_is_in_the_report_with_its_own_numbers(copied):
+    run, target = copied("rival")
+    dataset, config = load_sample("heart_failure"), read_facts(run).config
+    explain_run(run, dataset, ExplainChoice(1, 0.7, False), Watch())
+    effort = Effort("tiny", 2, 2, 2, 1, 3)
+    found = find_optimism(dataset, config, read_facts(run).split, effort, run / "fits")
+    write_json(run, "optimism.json", found)
+    elsewhere = run / "validations" / "one"
+    shutil.copytree(run, elsewhere, ignore=shutil.ignore_patterns("fits", "validations"))
+    change_json(elsewhere / "evaluation.json", move_recall)
+    told = {"name": "Elsewhere", "judged": 60, "rows": 61, "sha256": "e" * 64, "created": 1.0}
+    write_json(elsewhere, "validation.json", told)
+    write_report(run, target)
+    page, html = page_of(target), (target / "report.html").read_text()
+    text = page.text
+    for sentence in write_findings(found, read_facts(run).evaluation):
+        assert sentence in text
+    assert "The model leans most on" in text or "can be told from zero" in text
+    assert "This explains the model, not the disease" in text
+    assert f"60 of 61 rows judged, SHA-256 of the file {'e' * 64}" in text
+    assert "0.123 (0.100–0.200)" in text
+    assert 'data-file="validations/one/evaluation.json"' in html
+    assert wrong_numbers(html, values_of(run)) == []
+    answers = {answer.item: answer.text for answer in answer_items(claim.ITEMS, read_facts(run))}
+    assert "Elsewhere" in answers["32"]
+    assert "The model leans" in answers["31"] or "told from zero" in answers["31"]
+
+
+def move_recall(values):
+    values["parts"]["test"]["metrics"]["recall"] |= {"value": 0.1234, "low": 0.1, "high": 0.2}
+
+
+def test_sites_stand_side_by_side_and_pooled(written):
+    run, report = written["regression"]
+    sites = values_of(run)["curves"]["sites"]
+    page = page_of(report)
+    shown = {place for place, _, _ in page.numbers}
+    for figure, told in sites["figures"].items():
+        for place in range(len(sites["sites"])):
+            assert point("curves", "sites", "figures", figure, "metrics", place) in shown
+        if told["pooled"]:
+            assert point("curves", "sites", "figures", figure, "pooled") in shown
+    assert "Site by site" in page.text
 
 
 def test_the_script_rebuilds_the_run_to_the_last_digit(written, tmp_path):

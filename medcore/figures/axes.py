@@ -44,14 +44,14 @@ class Axis:
             return number
         return math.log10(number) if number > 0 else math.nan
 
-    def ticks(self) -> list[tuple[float, str]]:
-        """Return where the scale is labelled, and with what."""
+    def ticks(self, wanted: int = WANTED_TICKS) -> list[tuple[float, str]]:
+        """Return where the scale is labelled, and with what; about `wanted` places."""
         if self.categories:
             return [(self.place(name), name) for name in self.categories]
         if self.log:
             powers = range(math.ceil(self.low - 1e-9), math.floor(self.high + 1e-9) + 1)
             return [(self.place(10.0**power), f"{10.0**power:g}") for power in powers]
-        step = round_step(self.high - self.low)
+        step = round_step(self.high - self.low, wanted)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         values = [step * number for number in range(first, last + 1)]
         return [(self.place(value), self._label(value, step)) for value in values]
@@ -66,29 +66,34 @@ class Axis:
         return f"{value + 0.0:,.{digits}f}"
 
 
-def round_step(span: float) -> float:
-    """Return the step of 1, 2, 2.5 or 5 times a power of ten that gives about five labels.
+def round_step(span: float, wanted: int = WANTED_TICKS) -> float:
+    """Return the step of 1, 2, 2.5 or 5 times a power of ten that gives about `wanted` labels.
 
     >>> round_step(1), round_step(37), round_step(0.9)
     (0.2, 10.0, 0.2)
     """
-    rough = span / WANTED_TICKS
+    rough = span / wanted
     power = 10.0 ** math.floor(math.log10(rough))
     step = min((1, 2, 2.5, 5, 10), key=lambda size: abs(math.log(size * power / rough)))
     return step * power
 
 
-def make_axis(figure: go.Figure, side: str, start: float, end: float) -> Axis:
-    """Return a figure's x or y axis, as its layout or else its values want it."""
-    layout = figure.layout[f"{side}axis"]
-    values = list(_values(figure, side))
+def make_axis(figure: go.Figure, name: str, start: float, end: float) -> Axis:
+    """Return the axis "x", "y" or "y2" of a figure, as its layout or else its values want it."""
+    side = name[0]
+    layout = figure.layout[f"{side}axis{name[1:]}"]
+    traces = [trace for trace in figure.data if axis_name(trace, side) in (name, "x")]
+    values = list(_values(traces, figure.layout.barmode, side))
     words = layout.type == "category" or any(isinstance(value, str) for value in values)
     log = layout.type == "log"
     percent = "%" in (layout.tickformat or "")
     if layout.autorange == "reversed":
         start, end = end, start
     if words:
-        names = tuple(dict.fromkeys(str(value) for value in values))
+        found = dict.fromkeys(str(value) for value in values)
+        order = dict.fromkeys(str(value) for value in listed(layout.categoryarray))
+        names = tuple(name for name in order if name in found) + tuple(found.keys() - order.keys())
+        names = names if order else tuple(found)
         return Axis(-0.5, len(names) - 0.5, start, end, names)
     if layout.range is not None:
         low, high = (float(bound) for bound in layout.range)
@@ -100,20 +105,25 @@ def make_axis(figure: go.Figure, side: str, start: float, end: float) -> Axis:
     if low == high:
         low, high = low - 0.5, high + 0.5
     room = ROOM * (high - low)
-    bars = any(trace.type == "bar" for trace in figure.data)
+    bars = any(trace.type == "bar" for trace in traces)
     floor = low if bars and low == 0 and side == "y" else low - room
     return Axis(floor, high + room, start, end, log=log, percent=percent)
 
 
-def _values(figure: go.Figure, side: str) -> Iterable[Any]:
+def axis_name(trace: Any, side: str) -> str:
+    """Return the name of a trace's axis; all share one x axis."""
+    return "x" if side == "x" else (trace.yaxis or "y")
+
+
+def _values(traces: Sequence[Any], barmode: str | None, side: str) -> Iterable[Any]:
     """Return all that must find a place: points, the ends of their intervals, bars' tops."""
     tops: dict[Any, float] = {}
-    for trace in figure.data:
+    for trace in traces:
         points = listed(trace[side])
         lengthwise = trace.type == "bar" and (side == "x") == (trace.orientation == "h")
         if lengthwise:
             along = listed(trace["y" if side == "x" else "x"])
-            stacked = figure.layout.barmode == "stack"
+            stacked = barmode == "stack"
             for place, length in zip(along, points, strict=True):
                 tops[place] = (tops.get(place, 0.0) if stacked else 0.0) + (length or 0.0)
                 yield tops[place]

@@ -8,7 +8,8 @@ from medcore.evaluate import write_headline
 from medcore.report import making, patients
 from medcore.report.checklist import Item
 from medcore.report.facts import Facts
-from medcore.store.folder import read_predictions
+from medcore.report.further import say_drivers, say_optimism, say_validations
+from medcore.store.folder import EXPLANATION, OPTIMISM, VALIDATIONS, read_predictions
 
 WORST = 10
 
@@ -48,16 +49,16 @@ def _say_ensemble(facts: Facts) -> str:
     return making.say_model(facts)
 
 
-def _say_robustness(_: Facts) -> str:
-    return "Not examined in this run."
+def _say_robustness(facts: Facts) -> str:
+    return say_optimism(facts) or "Not examined: nobody asked how much luck is in the figures."
 
 
-def _say_explained(_: Facts) -> str:
-    return "No explanation of single predictions is part of this report."
+def _say_explained(facts: Facts) -> str:
+    return say_drivers(facts) or "Not examined: nobody asked what drives this model."
 
 
-def _say_external(_: Facts) -> str:
-    return "Not part of this run: all patients come from the one data set."
+def _say_external(facts: Facts) -> str:
+    return say_validations(facts) or "Not done: all patients come from the one data set."
 
 
 def _say_accuracy(facts: Facts) -> str:
@@ -121,9 +122,9 @@ ITEMS = (
     Item("27", "Ensembling", _say_ensemble, "model.json"),
     Item("28", "Measures of performance", making.say_measures, "evaluation.json"),
     Item("29", "Measures of uncertainty", making.say_measures, "evaluation.json"),
-    Item("30", "Robustness and sensitivity analyses", _say_robustness, "-"),
-    Item("31", "How predictions are explained", _say_explained, "-"),
-    Item("32", "Testing on data from elsewhere", _say_external, "dataset.json"),
+    Item("30", "Robustness and sensitivity analyses", _say_robustness, OPTIMISM),
+    Item("31", "How predictions are explained", _say_explained, EXPLANATION),
+    Item("32", "Testing on data from elsewhere", _say_external, VALIDATIONS),
     Item("33", "Flow of patients and images", patients.say_ledger, "dataset.json"),
     Item("34", "Characteristics of patients in each part", patients.say_characteristics,
          "cohort.json"),

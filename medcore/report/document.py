@@ -23,6 +23,7 @@ from medcore.figures.svg import draw_svg
 from medcore.report import making, patients
 from medcore.report.checklist import ABSENT, Answer
 from medcore.report.facts import Facts
+from medcore.report.further import further_sections
 from medcore.report.numbers import Numbers, point, write_measure, write_value
 
 RESEARCH = "Research use only. Not a medical device."
@@ -30,6 +31,7 @@ LIMITS = (
     "Judged on patients of the same source; elsewhere, or later, it may do worse.",
     "A prediction is no cause: changing an input does not change a patient's risk.",
 )
+LEADS = {"regression": "mae", "survival": "c_index"}
 RANKING = {"binary": ("auroc", "brier"), "multiclass": ("auroc", "log_loss")}
 
 
@@ -61,6 +63,7 @@ def write_document(facts: Facts, title: str, items: Sequence[Answer], export: st
         differences=_differences(facts),
         groups=_group_tables(facts),
         charts=_draw(facts),
+        further=further_sections(facts),
         settings=list(_list_settings(facts.config.model_dump(mode="json"))),
         items=items,
     )
@@ -205,7 +208,7 @@ def _baseline_table(facts: Facts) -> dict[str, Any] | None:
 
 def _differences(facts: Facts) -> list[dict[str, Any]]:
     """Return the leading difference to each baseline, with the sentence that judges it."""
-    lead = "mae" if facts.evaluation.task == "regression" else "auroc"
+    lead = LEADS.get(facts.evaluation.task, "auroc")
     task = facts.evaluation.task
     return [
         {

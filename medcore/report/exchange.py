@@ -69,6 +69,8 @@ def build_graph(model: FittedModel, values: Mapping[int, np.ndarray]) -> Any:
     `values`: prepared rows by the preparation's place, for their number of features. Raises
     `ExportError`.
     """
+    if model.task not in ("binary", "multiclass", "regression"):
+        raise ExportError("A model of the time to an event has no translation to ONNX yet.")
     graph = Graph()
     parts = []
     for member in model.members:

@@ -82,18 +82,25 @@ def read_metric(values: Mapping[str, Any]) -> Metric:
 
 
 class Numbers:
-    """Writes numbers of one `evaluation.json`, for a page and for plain text."""
+    """Writes numbers of one `evaluation.json`, for a page and for plain text.
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.values = values
+    `file` is its place in the run's folder where it is not the run's own.
+    """
+
+    def __init__(self, values: Mapping[str, Any], file: str = "") -> None:
+        self.values, self.file = values, file
 
     def html(self, *path: Any, digits: int = DIGITS) -> Markup:
         """Return a number in an element that names its place and its digits."""
         pointer = point(*path)
         shown = write_value(look_up(self.values, pointer), digits)
-        return Markup('<span data-metric="{}" data-digits="{}">{}</span>').format(
-            pointer, digits, shown
+        return Markup('<span data-metric="{}" data-digits="{}"{}>{}</span>').format(
+            pointer, digits, self._named, shown
         )
+
+    @property
+    def _named(self) -> Markup:
+        return Markup(' data-file="{}"').format(self.file) if self.file else Markup()
 
     def text(self, *path: Any, digits: int = DIGITS) -> str:
         """Return a number as plain text."""

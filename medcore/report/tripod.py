@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medcore.evaluate import label_model, write_headline
-from medcore.report import making, patients
+from medcore.report import further, making, patients
 from medcore.report.checklist import Item
 from medcore.report.facts import WEIGHTS, Facts
 
@@ -44,8 +44,9 @@ def _say_missing(facts: Facts) -> str | None:
 
 
 def _say_development(facts: Facts) -> str:
-    said = (making.say_model(facts), making.say_training(facts), patients.say_split(facts))
-    return " ".join(said)
+    said = (making.say_model(facts), making.say_training(facts), patients.say_split(facts),
+            further.say_optimism(facts))  # fmt: skip
+    return " ".join(sentence for sentence in said if sentence)
 
 
 def _say_calculation(facts: Facts) -> str:
@@ -76,7 +77,8 @@ def _say_whole_model(facts: Facts) -> str:
 
 def _say_results(facts: Facts) -> str | None:
     figures = making.say_performance(facts)
-    return figures and f"{figures} {making.say_groups(facts)}"
+    said = (figures, making.say_groups(facts), further.say_validations(facts))
+    return figures and " ".join(sentence for sentence in said if sentence)
 
 
 def _say_updated(facts: Facts) -> str:
