@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 
 import numpy as np
 from pydicom import Dataset, FileDataset
@@ -49,6 +50,12 @@ def to_bytes(header: Dataset) -> bytes:
     buffer = io.BytesIO()
     header.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def inflate(raw: bytes) -> bytes:
+    """Return what is compressed in a kept file: all behind its file meta information."""
+    start = 144 + int.from_bytes(raw[140:144], "little")
+    return zlib.decompress(raw[start:], -zlib.MAX_WBITS)
 
 
 def make_slices(count: int = 6, step: float = 2.5, normal_turn: float = 0.0) -> list[FileDataset]:

@@ -2,7 +2,6 @@
 
 import datetime
 import io
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from medcore.data.dicom.decode import decode_pixels, read_header
 from medcore.data.dicom.intensity import show
 from medcore.data.dicom.pseudonyms import Pseudonyms
 from medcore.errors import DataError
-from tests.dicom_files import make_header, make_item, to_bytes
+from tests.dicom_files import inflate, make_header, make_item, to_bytes
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 PSEUDONYMS = Pseudonyms(bytes(range(32)))
@@ -41,17 +40,7 @@ def clean(header, tmp_path, **options):
     audit = Audit()
     cleaned = clean_header(header, PSEUDONYMS, audit, **options)
     raw = encode_cleaned(cleaned, decode_pixels(header), header)
-    start = raw.index(b"1.2.840.10008.1.2.1.99")
-    rest = next(r for r in _unpacked(raw, start) if r is not None)
-    return raw + rest, read_header(io.BytesIO(raw)), audit
-
-
-def _unpacked(raw, start):
-    for place in range(start, min(len(raw), start + 400)):
-        try:
-            yield zlib.decompress(raw[place:], -zlib.MAX_WBITS)
-        except zlib.error:
-            yield None
+    return raw + inflate(raw), read_header(io.BytesIO(raw)), audit
 
 
 def fill(header):

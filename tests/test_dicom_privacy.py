@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import zipfile
-import zlib
 from pathlib import Path
 
 import nibabel
@@ -17,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from medcore.jobs import start_import, wait
 from medcore.store import load_dataset, open_home, open_workspace, stage_images
-from tests.dicom_files import make_header, make_slices, to_bytes
+from tests.dicom_files import inflate, make_header, make_slices, to_bytes
 from tests.test_dicom_clean import SECRETS, fill
 
 NAME = "WINTERBOTTOM_4711230815_19471103"
@@ -76,19 +75,11 @@ def everything(folder):
         raw = path.read_bytes()
         yield raw
         if path.suffix == ".dcm":
-            yield next(part for part in inflations(raw) if part)
+            yield inflate(raw)
         if path.suffix == ".png":
             with Image.open(path) as image:
                 yield image.tobytes()
                 yield repr(image.info).encode()
-
-
-def inflations(raw):
-    for place in range(128, 500):
-        try:
-            yield zlib.decompress(raw[place:], -zlib.MAX_WBITS)
-        except zlib.error:
-            continue
 
 
 def search(folder):

@@ -18,6 +18,7 @@ from medcore.checks.gaps import (
     missing_by_row,
     run_little,
 )
+from medcore.checks.images import check_images
 from medcore.checks.size import Enough, check_size, compare_size
 from medcore.checks.tables import check_table
 from medcore.records import Dataset, Finding
@@ -45,7 +46,7 @@ ORDER = {"stop": 0, "warning": 1, "hint": 2}
 
 def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
     """Return the findings about a data set, the most severe first."""
-    found = [*check_table(dataset), *check_columns(dataset)]
+    found = [*check_table(dataset), *check_columns(dataset), *check_images(dataset)]
     return tuple(sorted(found, key=lambda finding: ORDER[finding.severity]))
 
 

@@ -22,6 +22,12 @@ class ImageConfig(Section):
         description="Longer side in pixels at most; smaller images keep their size, the aspect "
         "ratio is kept, borders are filled.",
     )  # fmt: skip
+    window: Literal["auto", "lung", "bone", "brain", "subdural"] = Field(
+        "auto", title="CT window", json_schema_extra=ADVANCED,
+        description="Which Hounsfield units of a CT the network tells apart: lung −600 ± 750, bone "
+        "400 ± 900, brain 40 ± 40, subdural 75 ± 107. Auto keeps all of them. Other images are "
+        "not changed.",
+    )  # fmt: skip
     channels: Literal["auto", "grey", "colour"] = Field(
         "auto", title="Colour", json_schema_extra=ADVANCED,
         description="Auto keeps colour when any training image has it.",

@@ -45,14 +45,16 @@ def fit_image(
         return f"Column '{name}' has no image in any training row and is left out."
     if dataset.media is None:
         raise DataError(f"The images of '{name}' are not with the table; bring them together.")
-    sizes = [image_shape(dataset.media, file) for file in names]
+    window = config.image.window
+    sizes = [image_shape(dataset.media, file, window) for file in names]
     height, width = (max(size[axis] for size in sizes) for axis in (0, 1))
     scale = min(1.0, config.image.size / max(height, width))
     colour = config.image.channels == "colour" or (
         config.image.channels == "auto" and any(size[2] == 3 for size in sizes)
     )
     depth = max((size[3] for size in sizes), key=("uint8", "uint16", "float32").index)
-    shape = Shape(3 if colour else 1, *(max(1, round(s * scale)) for s in (height, width)), depth)
+    sides = (max(1, round(side * scale)) for side in (height, width))
+    shape = Shape(3 if colour else 1, *sides, depth, window)
     pixels = load_pixels(dataset.media, _files(dataset, name), shape)
     places = pixels.find(names)
     # Each training row counts, so that an image that many rows share does too.

@@ -33,12 +33,16 @@ PLAIN_NAMES = (
 
 @dataclass(frozen=True)
 class Shape:
-    """What every image of a column is brought to; `depth` is the type of number kept."""
+    """What every image of a column is brought to; `depth` is the type of number kept.
+
+    `window`: the part of Hounsfield units that is told apart, see `medcore.data.media.read_image`.
+    """
 
     channels: int
     height: int
     width: int
     depth: str
+    window: str = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +101,7 @@ def _decode_all(media: Path, names: Sequence[str], shape: Shape, values: np.ndar
     plain = np.zeros((len(names), len(PLAIN_NAMES)), dtype=np.float32)
 
     def decode(place: int) -> None:
-        values[place] = fit_pixels(read_image(media, names[place]), shape)
+        values[place] = fit_pixels(read_image(media, names[place], shape.window), shape)
         plain[place] = plain_features(values[place])
 
     with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:

@@ -35,9 +35,11 @@ class Rectangle:
         """Return the rectangle's rows and columns as far as they are in an image."""
         top, bottom = sorted((self.top, self.bottom))
         left, right = sorted((self.left, self.right))
-        return slice(max(0, top), min(rows, bottom + 1)), slice(
-            max(0, left), min(columns, right + 1)
-        )
+        return _between(top, bottom, rows), _between(left, right, columns)
+
+
+def _between(first: int, last: int, size: int) -> slice:
+    return slice(max(0, first), min(size, max(0, last + 1)))
 
 
 def blank_images(

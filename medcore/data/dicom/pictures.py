@@ -59,5 +59,6 @@ def dicom_shape(path: Path, window: str | Window = "auto") -> tuple[int, int, in
     rows, columns = int(header.Rows), int(header.Columns)
     if header.SamplesPerPixel == 3 or header.PhotometricInterpretation == "PALETTE COLOR":
         return rows, columns, 3, "uint8"
-    depth = "float32" if _keeps_units(header, window) else _depth(header)
+    is_ct = header.get("Modality") == "CT"
+    depth = ("float32" if window == "auto" else "uint16") if is_ct else _depth(header)
     return rows, columns, 1, depth

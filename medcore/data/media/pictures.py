@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medcore.data.dicom.intensity import CT_WINDOWS, apply_window
 from medcore.data.dicom.pictures import dicom_shape, is_dicom, read_dicom
 from medcore.data.media.rasters import Picture, decode_raster, is_raster
 from medcore.data.media.volumes import decode_nifti, decode_tiff, is_nifti, is_tiff
@@ -78,30 +79,44 @@ DECODERS: list[tuple[Callable[[bytes, str], bool], Callable[[Path, str], Picture
 ]
 
 
-def read_image(folder: Path, name: str) -> np.ndarray:
-    """Return a kept image's pixels (see `MediaFolder.add`); raises `DataError` if damaged."""
+def read_image(folder: Path, name: str, window: str = "auto") -> np.ndarray:
+    """Return a kept image's pixels (see `MediaFolder.add`); raises `DataError` if damaged.
+
+    `window`: a name of `CT_WINDOWS`, in which Hounsfield units become uint16; others stay as they
+    are.
+    """
     path = folder / name
     try:
         if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False)
+            return _in_window(np.load(path, allow_pickle=False), window)
         if path.suffix == ".dcm":
-            return read_dicom(path)
+            return _in_window(read_dicom(path), window)
         return decode_raster(path, name).pixels
     except (OSError, ValueError, EOFError):
         raise DataError(f"The kept image '{name}' cannot be read; bring the data again.") from None
 
 
-def image_shape(folder: Path, name: str) -> tuple[int, int, int, str]:
-    """Return height, width, channels and the type of number of a kept image, from its header."""
+def _in_window(pixels: np.ndarray, window: str) -> np.ndarray:
+    if window == "auto" or pixels.dtype != np.int16:
+        return pixels
+    return np.rint(65535 * apply_window(pixels, CT_WINDOWS[window])).astype(np.uint16)
+
+
+def image_shape(folder: Path, name: str, window: str = "auto") -> tuple[int, int, int, str]:
+    """Return height, width, channels and the type of number of a kept image, from its header.
+
+    The type is that of the cache: "float32" for Hounsfield units, unless seen through a `window`.
+    """
     path = folder / name
     try:
         if path.suffix == ".npy":
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             colour = array.ndim == 3 and array.shape[2] == 3
             height, width = array.shape[:2] if array.ndim == 2 or colour else array.shape[1:]
-            return height, width, 3 if colour else 1, "float32"
+            windowed = window != "auto" and array.dtype == np.int16
+            return height, width, 3 if colour else 1, "uint16" if windowed else "float32"
         if path.suffix == ".dcm":
-            return dicom_shape(path)
+            return dicom_shape(path, window)
         from PIL import Image
 
         with Image.open(path) as image:
