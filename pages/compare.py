@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from medcore.records import Run
-from medcore.store import count_runs, list_runs
+from medcore.store import RunRow, count_runs, list_judged
 from pages.parts import state
 from pages.parts.frame import close_page, open_page
 from pages.parts.leaderboard import (
@@ -17,14 +16,14 @@ from pages.parts.leaderboard import (
 from pages.parts.pair import show_curves, show_pair
 
 
-def choose_question(runs: list[Run]) -> list[Run]:
+def choose_question(runs: list[RunRow]) -> list[RunRow]:
     """Return the judged runs that answer the same question as the run in use, or a chosen one."""
-    questions: dict[str, list[Run]] = {}
+    questions: dict[str, list[RunRow]] = {}
     for run in runs:
         questions.setdefault(describe_question(run), []).append(run)
     used = state.current().run
     keys = list(questions)
-    own = describe_question(used) if used is not None and used.state == "finished" else None
+    own = next((describe_question(run) for run in runs if used and run.id == used.id), None)
     if len(keys) == 1:
         return runs
     chosen = st.selectbox(
@@ -37,7 +36,7 @@ def choose_question(runs: list[Run]) -> list[Run]:
 
 open_page("Compare", "Which model is better, and is the difference real?")
 workspace = state.current().workspace
-runs = [run for run in list_runs(workspace, limit=MOST) if run.state == "finished"]
+runs = list_judged(workspace, MOST)
 if not runs:
     st.info("No trained model is here yet; two are needed.", icon=":material/model_training:")
     state.link("train", "Train a model", ":material/model_training:")

@@ -14,6 +14,7 @@ from medcore.store import (
     find_cached_run,
     get_run,
     job_of_run,
+    list_judged,
     list_runs,
     open_workspace,
     queue_run,
@@ -91,7 +92,7 @@ def test_the_key_changes_with_data_settings_and_versions(monkeypatch):
     assert key == run_key("a", change_config(CONFIG, {}))
     assert key != run_key("b", CONFIG)
     assert key != run_key("a", change_config(CONFIG, {"train.epochs": 4}))
-    monkeypatch.setattr(runs, "_version", lambda name: "another")
+    monkeypatch.setattr(runs, "package_version", lambda name: "another")
     assert key != run_key("a", CONFIG)
 
 
@@ -147,3 +148,16 @@ def test_a_run_that_cannot_be_kept_leaves_nothing(lite, monkeypatch):
             make()
     assert [run.id for run in list_runs(lite)] == [kept.id]
     assert [path.name for path in (lite.folder / "runs").iterdir()] == [kept.id]
+
+
+def test_judged_runs_are_listed_newest_first_without_the_others(home, workspace):
+    made = [queue_run(workspace, CONFIG, "d", f"Run {i}", str(i), again=False)[0] for i in range(3)]
+    for place in (0, 2):
+        finish(workspace, made[place])
+        set_run_summary(workspace, made[place].id, {"task": "binary"})
+    found = list_judged(workspace, 10)
+    assert [row.name for row in found] == ["Run 2", "Run 0"]
+    assert found[0].config == CONFIG.model_dump(mode="json")
+    assert found[0].summary == {"task": "binary"}
+    assert len(list_judged(workspace, 1)) == 1
+    assert list_judged(open_workspace(home, None), 10) == []

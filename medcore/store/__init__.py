@@ -45,11 +45,13 @@ from medcore.store.jobs import (
 )
 from medcore.store.queue import claim_next, waiting_order
 from medcore.store.runs import (
+    RunRow,
     count_runs,
     create_run,
     delete_run,
     find_cached_run,
     get_run,
+    list_judged,
     list_runs,
     queue_run,
     rename_run,
@@ -88,6 +90,7 @@ __all__ = [
     "Home",
     "Job",
     "Lane",
+    "RunRow",
     "TextRow",
     "Usage",
     "Workspace",
@@ -117,6 +120,7 @@ __all__ = [
     "job_of_run",
     "list_datasets",
     "list_jobs",
+    "list_judged",
     "list_runs",
     "list_texts",
     "list_validations",

@@ -13,6 +13,7 @@ from medcore import figures
 from medcore.evaluate import explain_metric, label_metric, label_model
 from medcore.evaluate.words import LARGER_IS_WORSE
 from medcore.records import Run
+from medcore.store import RunRow
 from pages.parts.charts import show_chart
 from pages.parts.form import read_field, walk_fields, write_option
 from pages.parts.frame import write_time
@@ -27,42 +28,42 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def describe_question(run: Run) -> str:
+def describe_question(run: RunRow) -> str:
     """Return what a run predicts and of which data; models are compared within one question."""
-    roles = run.config.data.roles
+    roles = run.config["data"]["roles"]
     told = sorted(name for name, role in roles.items() if role in ("outcome", "duration", "event"))
     positive = run.summary.get("positive") or ""
     parts = (run.dataset, run.summary.get("task", ""), *told, positive)
     return "|".join(str(part) for part in parts)
 
 
-def list_figures(runs: Sequence[Run]) -> list[str]:
+def list_figures(runs: Sequence[RunRow]) -> list[str]:
     """Return the names of the figures that models of this task are listed with."""
     task, known = runs[0].summary["task"], runs[0].summary.get("metrics", {})
     return [name for name in SHOWN.get(task, tuple(known)[:5]) if name in known] or list(known)[:5]
 
 
-def read_side(run: Run, name: str, side: str = "value") -> float:
+def read_side(run: RunRow, name: str, side: str = "value") -> float:
     """Return one figure of a run, or an end of its interval; NaN where there is none."""
     value = run.summary.get("metrics", {}).get(name, {}).get(side)
     return math.nan if value is None else float(value)
 
 
-def rank_runs(runs: Sequence[Run]) -> list[Run]:
+def rank_runs(runs: Sequence[RunRow]) -> list[RunRow]:
     """Return runs by their leading figure, the best first; those without one last."""
     names = list_figures(runs)
     if not names:
         return list(runs)
     sign = 1 if names[0] in LARGER_IS_WORSE else -1
 
-    def order(run: Run) -> float:
+    def order(run: RunRow) -> float:
         value = read_side(run, names[0])
         return math.inf if math.isnan(value) else sign * value
 
     return sorted(runs, key=order)
 
 
-def name_runs(runs: Sequence[Run]) -> dict[str, str]:
+def name_runs(runs: Sequence[RunRow]) -> dict[str, str]:
     """Return a name for each run's id; where two are called alike, with a number."""
     seen: dict[str, int] = {}
     names = {}
@@ -72,7 +73,7 @@ def name_runs(runs: Sequence[Run]) -> dict[str, str]:
     return names
 
 
-def make_leaderboard(runs: Sequence[Run], names: Mapping[str, str]) -> pd.DataFrame:
+def make_leaderboard(runs: Sequence[RunRow], names: Mapping[str, str]) -> pd.DataFrame:
     """Return one row a run: its name, time, model, patients, and figures with their intervals."""
     task, figures_shown = runs[0].summary["task"], list_figures(runs)
     rows = []
@@ -80,7 +81,7 @@ def make_leaderboard(runs: Sequence[Run], names: Mapping[str, str]) -> pd.DataFr
         row: dict[str, Any] = {
             "Model": names[run.id],
             "Trained": write_time(run.created),
-            "Kind": label_model(run.config.model.name, task),
+            "Kind": label_model(run.config["model"]["name"], task),
             "Test patients": run.summary.get("n"),
         }
         for name in figures_shown:
@@ -90,12 +91,12 @@ def make_leaderboard(runs: Sequence[Run], names: Mapping[str, str]) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def _interval(run: Run, name: str) -> str:
+def _interval(run: RunRow, name: str) -> str:
     low, high = (read_side(run, name, side) for side in ("low", "high"))
     return "" if math.isnan(low) or math.isnan(high) else f"{low:.3f} to {high:.3f}"
 
 
-def choose_runs(runs: Sequence[Run], names: Mapping[str, str]) -> list[Run]:
+def choose_runs(runs: Sequence[RunRow], names: Mapping[str, str]) -> list[RunRow]:
     """Show the leaderboard, sortable, and return the runs whose rows are ticked."""
     columns = {
         label_metric(name): st.column_config.NumberColumn(format="%.3f", help=explain_metric(name))
@@ -109,33 +110,39 @@ def choose_runs(runs: Sequence[Run], names: Mapping[str, str]) -> list[Run]:
     return [runs[place] for place in chosen.selection.rows]
 
 
-def tabulate_settings(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
+@st.cache_data(scope="session", max_entries=8, show_spinner=False)
+def tabulate_settings(
+    _runs: Sequence[RunRow],
+    ids: tuple[str, ...],  # noqa: ARG001
+) -> tuple[pd.DataFrame, list[str]]:
     """Return each run's value of the settings in which they differ, and those settings' titles.
 
-    The settings with the most different values come first; at most eight.
+    The settings with the most different values come first; at most eight. A run's settings never
+    change, so that its id stands for them.
     """
-    dumped = [run.config.model_dump() for run in runs]
-    found: dict[str, list[Any]] = {}
+    found: dict[str, tuple[list[Any], int]] = {}
     for name, field in walk_fields():
-        values = [_dig(values, name) for values in dumped]
-        if len({str(value) for value in values}) > 1:
+        values = [_dig(run.config, name, field.default) for run in _runs]
+        different = len({str(value) for value in values})
+        if different > 1:
             number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-            title = field.title or name
-            found[title] = values if number else [write_option(name, str(v)) for v in values]
-    order = sorted(found, key=lambda title: -len({str(value) for value in found[title]}))
-    titles = order[:MOST_AXES]
-    return pd.DataFrame({title: found[title] for title in titles}), titles
+            told = values if number else [write_option(name, str(value)) for value in values]
+            found[field.title or name] = told, different
+    titles = sorted(found, key=lambda title: -found[title][1])[:MOST_AXES]
+    return pd.DataFrame({title: found[title][0] for title in titles}), titles
 
 
-def _dig(values: Any, name: str) -> Any:
+def _dig(values: Any, name: str, default: Any) -> Any:
     for part in name.split("."):
+        if part not in values:
+            return default
         values = values[part]
     return values
 
 
-def show_settings_chart(runs: Sequence[Run], names: Mapping[str, str]) -> None:
+def show_settings_chart(runs: Sequence[RunRow], names: Mapping[str, str]) -> None:
     """Show every model's settings as a line that leads to a figure."""
-    table, titles = tabulate_settings(runs)
+    table, titles = tabulate_settings(runs, tuple(run.id for run in runs))
     shown = list_figures(runs)
     if not titles or not shown:
         return

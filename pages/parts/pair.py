@@ -15,7 +15,8 @@ from medcore.errors import MedcoreError
 from medcore.evaluate import compare_predictions, explain_metric, label_metric
 from medcore.evaluate.words import LARGER_IS_WORSE
 from medcore.records import Metric, Run
-from medcore.store import read_predictions
+from medcore.store import RunRow, get_run, read_predictions, run_folder
+from pages.parts import state
 from pages.parts.charts import show_chart
 from pages.parts.form import batched
 from pages.parts.judgement import METHODS, load_evaluation
@@ -26,7 +27,7 @@ OVERLAID = 6
 MOST_UNASKED = 5_000
 
 
-def show_pair(runs: Sequence[Run], names: Mapping[str, str]) -> None:
+def show_pair(runs: Sequence[RunRow], names: Mapping[str, str]) -> None:
     """Show the difference of two models on the same test patients, and of their settings."""
     st.subheader("Is the difference real?", anchor=False)
     left, right = st.columns(2)
@@ -34,7 +35,7 @@ def show_pair(runs: Sequence[Run], names: Mapping[str, str]) -> None:
     first = left.selectbox("This model", keys, format_func=names.get, key="first_run")
     rest = [identity for identity in keys if identity != first]
     second = right.selectbox("less this one", rest, format_func=names.get, key="second_run")
-    ours, theirs = (next(run for run in runs if run.id == key) for key in (first, second))
+    ours, theirs = (get_run(state.current().workspace, key) for key in (first, second))
     many = max(run.summary.get("n") or 0 for run in (ours, theirs)) > MOST_UNASKED
     if not many or st.button("Compare on the same patients", key="compare_pair"):
         try:
@@ -94,12 +95,13 @@ def _write_row(name: str, metric: Metric, pair: tuple[str, str]) -> dict[str, An
     }
 
 
-def show_curves(runs: Sequence[Run], names: Mapping[str, str]) -> None:
+def show_curves(runs: Sequence[RunRow], names: Mapping[str, str]) -> None:
     """Overlay the curves of several models, the first few of them."""
     curves = {}
     for run in runs[:OVERLAID]:
+        folder = run_folder(state.current().workspace, run.id)
         try:
-            curves[names[run.id]] = load_evaluation(str(run.folder)).curves["model"]
+            curves[names[run.id]] = load_evaluation(str(folder)).curves["model"]
         except MedcoreError as error:
             st.warning(f"“{names[run.id]}”: {error}", icon=":material/warning:")
     charts, inside = figures.CHARTS.get(runs[0].summary["task"], ((), None))
