@@ -60,6 +60,7 @@ FAULTS = {
     "duplicates": REPEATED,
     "leak": {"ward_plan": np.where(CLEAN["ill"] == "yes", "hospice", "home")},
     "after_outcome": {"follow_up_days": RNG.uniform(1, 500, ROWS)},
+    "one_outcome": {"ill": ["yes"] * ROWS},
     "rare_class": {"ill": np.r_[["odd"] * 6, CLEAN["ill"][6:]]},
     "imbalance": {"ill": np.r_[["yes"] * 40, ["no"] * (ROWS - 40)]},
     "impossible": spoil("age", slice(0, 4), 400),

@@ -38,6 +38,7 @@ def check_table(dataset: Dataset) -> Iterator[Finding]:
     known = dataset.frame[outcome.notna()]
     words = outcome[outcome.notna()]
     if not len(known) or words.nunique() < 2:
+        yield _tell_one_outcome(outcomes[0], words)
         return
     yield from _check_size(dataset, words)
     if outcomes[0].role == "event":
@@ -47,6 +48,19 @@ def check_table(dataset: Dataset) -> Iterator[Finding]:
         yield from _check_leaks(dataset, known, words)
     else:
         yield from _check_copies(dataset, known, words)
+
+
+def _tell_one_outcome(outcome: Column, words: pd.Series) -> Finding:
+    only = f"one value only, “{words.iloc[0]}”" if len(words) else "no value"
+    return Finding(
+        "one_outcome",
+        "stop",
+        (outcome.name,),
+        f"The outcome “{outcome.name}” has {only}",
+        "Nothing can be learned from it: choose another outcome on Data, or bring patients with "
+        "and without it.",
+        {"rows": len(words)},
+    )
 
 
 def _check_duplicates(dataset: Dataset) -> Iterator[Finding]:
