@@ -46,4 +46,4 @@ def navigate(hidden: bool = False) -> st.Page:
         ]
         for section, entries in SECTIONS.items()
     }
-    return st.navigation(pages, position="hidden" if hidden else "sidebar")
+    return st.navigation(pages, position="hidden" if hidden else "sidebar", expanded=True)
