@@ -292,6 +292,42 @@ def test_predictions_that_are_not_numbers_or_of_nobody_are_refused():
         evaluate_predictions(replace(binary(), frame=frame[frame["part"].ne("test")]), CONFIG)
 
 
+@pytest.mark.parametrize("part", ["validation", "test"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_single_prediction_that_is_no_number_is_refused_in_any_part(part, bad):
+    given_ = binary()
+    frame = given_.frame.copy()
+    place = frame.index[frame["part"].eq(part) & frame["model"].eq("model")][7]
+    frame.loc[place, "p_yes"] = bad
+    said = f"1 predictions are not numbers .first: row {frame['row_id'][place]}"
+    with pytest.raises(DataError, match=said):
+        evaluate_predictions(replace(given_, frame=frame), CONFIG)
+
+
+def test_a_model_that_says_the_same_of_everybody_is_worth_nothing():
+    given_ = binary()
+    share = given_.frame.query("part == 'test' and model == 'model'")["outcome"].eq("yes").mean()
+    same = given_.frame.assign(p_yes=share, p_no=1 - share)
+    metrics = evaluate_predictions(replace(given_, frame=same), CONFIG).parts["test"].metrics
+    values = {name: metric.value for name, metric in metrics.items()}
+    assert (values["auroc"], values["mcc"], values["balanced_accuracy"]) == (0.5, 0, 0.5)
+    assert values["auprc"] == pytest.approx(share)
+    assert values["brier_scaled"] == pytest.approx(0, abs=1e-12)
+    assert values["calibration_intercept"] == pytest.approx(0, abs=1e-8)
+    assert np.isnan(values["calibration_slope"])
+
+
+def test_intervals_hold_their_figure_and_narrow_with_more_patients():
+    few, many = (
+        evaluate_predictions(binary(skill=0.2, rows=rows), CONFIG).parts["test"].metrics
+        for rows in (120, 2000)
+    )
+    for name, metric in few.items():
+        if np.isfinite(metric.low) and np.isfinite(many[name].low):
+            assert metric.low <= metric.value <= metric.high
+            assert many[name].high - many[name].low < metric.high - metric.low, name
+
+
 @pytest.mark.parametrize("outcome", ["yes", "no"])
 def test_with_one_outcome_only_each_missing_figure_says_why(outcome):
     found = evaluate_predictions(changed(binary(), "test", outcome=outcome), CONFIG)

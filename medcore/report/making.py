@@ -231,8 +231,9 @@ def say_clusters(facts: Facts) -> str:
 
 def say_heterogeneity(facts: Facts) -> str | None:
     """The figures of each site or fold."""
+    pooled = _say_pooled(facts)
     if not facts.evaluation.folds:
-        return say_clusters(facts)
+        return f"{say_clusters(facts)} {pooled}".strip()
     numbers, told = Numbers(facts.values), []
     names = facts.split.fold_names
     lead = "r2" if facts.evaluation.task == "regression" else "auroc"
@@ -244,7 +245,24 @@ def say_heterogeneity(facts: Facts) -> str | None:
             name = names[number] if number < len(names) else str(number + 1)
             told.append(f"{name} {value} (n = {fold['n']:,})")
     word = "Site" if facts.split.kind == "site" else "Fold"
-    return f"{label_metric(lead)} by {word.lower()}: {'; '.join(told)}." if told else None
+    by_fold = f"{label_metric(lead)} by {word.lower()}: {'; '.join(told)}." if told else ""
+    return f"{by_fold} {pooled}".strip() or None
+
+
+def _say_pooled(facts: Facts) -> str:
+    """What the figures of all sites come to, and how far sites differ."""
+    sites = facts.evaluation.curves.get("sites")
+    numbers, told = Numbers(facts.values), []
+    for figure, found in (sites or {"figures": {}})["figures"].items():
+        if found["pooled"] is not None:
+            place = ("curves", "sites", "figures", figure, "pooled")
+            told.append(
+                f"{label_metric(figure)} {numbers.text(*place)}, I² {numbers.text(*place, 'i2')}, "
+                f"τ² {numbers.text(*place, 'tau2')}"
+            )
+    if not told:
+        return ""
+    return f"Pooled over sites (random effects, Hartung and Knapp): {'; '.join(told)}."
 
 
 def say_environment(facts: Facts) -> str | None:

@@ -135,7 +135,7 @@ def _fit_columns(config: RunConfig, new: Dataset) -> RunConfig:
 
 
 def _predict(deployed: Deployed, dataset: Dataset) -> Predictions:
-    said = predict_dataset(deployed.model, dataset)
+    said = predict_dataset(deployed.model, dataset, coverage=deployed.config.evaluate.coverage)
     model, cohort = deployed.model, deployed.model.cohort
     values = told_columns(model, deployed.positive, said.value, said.low, said.high)
     told = {"row_id": said.row_id, "part": "test", "fold": -1, "model": "model"}
