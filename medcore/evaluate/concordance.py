@@ -79,7 +79,9 @@ def _levels(score: np.ndarray, case: np.ndarray) -> Iterator[Level]:
     count = len(score)
     ranked = np.argsort(score, kind="stable")
     for bit in range(max(1, count - 1).bit_length()):
-        block = ranked >> (bit + 1)
+        # Sixteen bits, where they do, are sorted by counting.
+        small = np.uint16 if count >> (bit + 1) < 2**16 else np.int64
+        block = (ranked >> (bit + 1)).astype(small)
         places = ranked[np.argsort(block, kind="stable")]
         right = (places >> bit & 1).astype(bool)
         asked = ~right & case[places]

@@ -97,6 +97,7 @@ MODELS = {
 }
 
 
+PROPER = ("Cox", "Kaplan", "Deep", "TabM", "ResNet")
 OTHER_MODELS = {
     "regression": {"prevalence": "Mean only", "logistic": "Linear regression"},
     "survival": prognosis_words.MODELS,
@@ -219,13 +220,18 @@ def _number_sentence(part: PartEvaluation, unit: str) -> str:
 
 def write_difference(name: str, baseline: str, metric: Metric, task: str = "binary") -> str:
     """Return in words whether the model differs from a baseline."""
-    label, other = label_metric(name, task), label_model(baseline, task).lower()
+    label, other = label_metric(name, task), _mid_sentence(label_model(baseline, task))
     if not (math.isfinite(metric.value) and math.isfinite(metric.low)):
         return f"{label}: no comparison with {other} is possible."
     if metric.low <= 0 <= metric.high:
         return f"{label}: not distinguishable from {other} ({_signed(metric)})."
     better = (metric.value > 0) != (name in LARGER_IS_WORSE)
     return f"{label}: {'better' if better else 'worse'} than {other} ({_signed(metric)})."
+
+
+def _mid_sentence(name: str) -> str:
+    """Return a model's name as it stands within a sentence; names of people stay as they are."""
+    return name if name.startswith(PROPER) else name.lower()
 
 
 def _signed(metric: Metric) -> str:

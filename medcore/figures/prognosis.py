@@ -35,10 +35,10 @@ def draw_incidence(
     each curve's own `predicted` mean, drawn dashed.
     """
     base = make_figure(title, "", "Share without the event" if falling else "Share with the event",
-                       height=430 + 26 * len(curves))  # fmt: skip
+                       height=420 + 22 * len(curves))  # fmt: skip
+    table = 0.06 * len(curves) + 0.02
     figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.12,
-        row_heights=[1 - 0.09 * (len(curves) + 1), 0.09 * (len(curves) + 1)],
+        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1, row_heights=[1 - table, table],
     )  # fmt: skip
     figure.update_layout(base.layout)
     colours = RISING if len(curves) == 3 else SEQUENCE
@@ -62,7 +62,7 @@ def draw_incidence(
     figure.update_xaxes(title=f"Time, {unit}" if unit else "Time", row=2, col=1, showgrid=False)
     figure.add_annotation(
         text="Patients still followed", xref="paper", x=0, yref="paper", showarrow=False,
-        y=0.09 * (len(curves) + 1) - 0.02, yanchor="bottom", xanchor="left", font={"size": 12},
+        y=0.9 * table + 0.02, yanchor="bottom", xanchor="left", font={"size": 12},
     )  # fmt: skip
     return figure, pd.concat(tables)
 

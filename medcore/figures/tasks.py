@@ -60,7 +60,7 @@ def _draw_survival(evaluation: Evaluation, _: str, unit: str) -> Charts:
     drawn = {"groups": prognosis.draw_groups(evaluation, unit)}
     if evaluation.curves["model"]["calibration"]:
         drawn["calibration"] = prognosis.draw_horizon_calibration(evaluation)
-        drawn["decision"] = prognosis.draw_horizon_decision(evaluation)
+        drawn["net_benefit"] = prognosis.draw_horizon_decision(evaluation)
     return drawn
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from medcore.data import write_horizon
 from medcore.evaluate import (
     explain_metric,
     label_metric,
@@ -128,6 +129,11 @@ def show_baselines(_: Run, evaluation: Evaluation) -> None:
         },
     )
     _show_differences(evaluation)
+    if evaluation.task == "survival" and (horizons := evaluation.curves["model"]["horizons"]):
+        st.caption(
+            f"Uno's C-index counts events up to {write_horizon(horizons[-1]['label'])}. Patients "
+            "who were lost to follow-up are stood for by others of these test patients."
+        )
 
 
 def _digits(task: str) -> int:

@@ -127,7 +127,7 @@ def show_prognosis(outcome: Column, unit: str, said: Mapping[str, Any]) -> None:
     label, risk, *_ = rows[-1]
     st.markdown(f"#### Risk of {outcome.name} = {said['positive']} by {label}: {risk:.0%}")
     for column, (label, risk, down, up) in zip(st.columns(len(rows)), rows, strict=True):
-        interval = None if down is None else f"({down:.0%}–{up:.0%})"
+        interval = None if down is None else f"({100 * down:.0f}–{100 * up:.0f} %)"
         column.metric(f"By {label}", f"{risk:.0%}", interval, delta_color="off", delta_arrow="off",
                       border=True)  # fmt: skip
     if low[0] is not None:
