@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from medcore.config import (
     ENCODER_NAMES,
     BalanceConfig,
     BalanceStrategy,
     EncoderName,
+    Kind,
     MissingStrategy,
     Recalibration,
     RunConfig,
@@ -137,6 +140,27 @@ def check_strategies(config: RunConfig, task: Task) -> None:
                     f"model '{config.model.name}' has not: set it to 0, or choose recommended, "
                     "or a network."
                 )
+
+
+def check_kinds(config: RunConfig, kinds: Mapping[str, Kind]) -> None:
+    """Raise `ConfigError` when model or strategy cannot take the inputs' `kinds`, by column."""
+    apart = [name for name, kind in kinds.items() if kind in ENCODER_NAMES]
+    name = config.model.name
+    if apart and config.balance.strategy == "smote":
+        raise ConfigError(
+            f"SMOTE draws new patients between the numbers of two, and '{apart[0]}' is not a "
+            "number: choose oversample, class_weight or balanced_sampler."
+        )
+    if len(apart) == len(kinds) and name == "tabm":
+        raise ConfigError(
+            "TabM looks at numbers and categories, and no input is one: choose recommended."
+        )
+    for kind, names in ENCODER_NAMES.items():
+        if name in names and kind not in kinds.values():
+            raise ConfigError(
+                f"{ENCODER_TITLES[name]} looks at columns of the kind {kind}, and no input is one: "
+                "choose recommended."
+            )
 
 
 def _unsuited(name: str, task: Task) -> str:

@@ -33,7 +33,7 @@ class ImageConfig(Section):
         description="Auto keeps colour when any training image has it.",
     )  # fmt: skip
     rotate: float = Field(
-        8.0, ge=0, le=180, title="Turn (degrees)", json_schema_extra=ADVANCED,
+        10.0, ge=0, le=180, title="Turn (degrees)", json_schema_extra=ADVANCED,
         description="Training images are turned at random by up to so much either way.",
     )  # fmt: skip
     shift: float = Field(
@@ -45,7 +45,7 @@ class ImageConfig(Section):
         description="Training images are enlarged or made smaller at random by up to this share.",
     )  # fmt: skip
     intensity: float = Field(
-        0.15, ge=0, le=1, title="Brightness and contrast", json_schema_extra=ADVANCED,
+        0.3, ge=0, le=1, title="Brightness and contrast", json_schema_extra=ADVANCED,
         description="How far brightness and contrast of training images change at random.",
     )  # fmt: skip
     noise: float = Field(

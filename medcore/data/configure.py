@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from medcore.data.outcome import check_classes, check_numbers, find_outcome, inf
 from medcore.data.repair import apply_repairs, convert_kind
 from medcore.errors import ConfigError, DataError
 from medcore.records import Column, Dataset
-from medcore.strategies import check_strategies
+from medcore.strategies import check_kinds, check_strategies
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ def configure_dataset(dataset: Dataset, config: RunConfig) -> Dataset:
     dataset = _set_aside(dataset, outcome)
     task = infer_task(dataset, config)
     check_strategies(config, task)
+    check_kinds(config, {column.name: column.kind for column in dataset.with_role("input")})
     if task == "survival":
         return _leave_out_empty(configure_followup(dataset, config))
     dataset = _leave_out_empty(dataset)
@@ -153,7 +154,9 @@ def configure_rows(
 
     Raises `DataError` when not one input column is there.
     """
+    columns = tuple(columns)
     wanted = [column for column in columns if column.role == "input"]
+    new = _name_pictures(new, wanted)
     frame = new.frame
     missing = tuple(column.name for column in wanted if column.name not in frame.columns)
     known = {column.name for column in columns}
@@ -176,6 +179,17 @@ def configure_rows(
             converted[column.name] = _like_training(converted[column.name], column)
     ready = replace(repaired, frame=converted, columns=tuple(columns))
     return ready, ColumnMatch(missing, extra, tuple(sentences))
+
+
+def _name_pictures(new: Dataset, wanted: Sequence[Column]) -> Dataset:
+    """Call the only pictures there are as the model does: a zip of images has no name for them."""
+    ours = [column.name for column in wanted if column.kind == "image"]
+    theirs = [column.name for column in new.columns if column.kind == "image"]
+    if len(ours) != 1 or len(theirs) != 1 or ours[0] in new.frame.columns:
+        return new
+    names = {theirs[0]: ours[0]}
+    columns = tuple(replace(c, name=names.get(c.name, c.name)) for c in new.columns)
+    return replace(new, frame=new.frame.rename(columns=names), columns=columns)
 
 
 def _like_training(values: pd.Series, column: Column) -> pd.Series:

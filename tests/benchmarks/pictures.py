@@ -1,0 +1,157 @@
+"""Learning from images: a step beside bare PyTorch, a warm start, memory.
+
+The step: the default network on 28 × 28 grey images, batches of 64, one thread, nothing changed at
+random; the bare loop is what a careful user of PyTorch writes over the same network. Memory: a
+process of its own that trains on 20,000 images of 128 × 128.
+"""
+
+import io
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional
+
+from medcore.config import RunConfig, change_config
+from medcore.data.media import MediaFolder
+from medcore.models import build_from_spec, network_spec
+from medcore.prepare import fit_preparation, prepare_rows
+from medcore.prepare.pixels import Shape, load_pixels
+from medcore.records import Block, Column, Dataset, Prepared
+from medcore.train import train_network
+from tests.benchmarks import Row
+
+ROWS, BATCH, PAIRS = 1_280, 64, 5
+FILES, MANY, LARGE = 500, 20_000, 128
+PLAIN = {"image.rotate": 0, "image.shift": 0, "image.zoom": 0, "image.intensity": 0}
+
+
+def rows() -> Iterator[Row]:
+    """Yield the figures of images."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield _step_row()
+        yield _warm_row()
+    finally:
+        torch.set_num_threads(threads)
+    yield _memory_row()
+
+
+def make_rows(count: int, side: int) -> Prepared:
+    """Return grey images with a signal in their brightness."""
+    rng = np.random.default_rng(0)
+    outcome = rng.integers(0, 2, count)
+    values = rng.integers(0, 200, (count, 1, side, side)).astype(np.uint8)
+    values += (outcome * 20).astype(np.uint8)[:, None, None, None]
+    scale = (np.full((1, 1, 1), 110, np.float32), np.full((1, 1, 1), 58, np.float32))
+    row_id, present = np.arange(count), np.ones(count, dtype=bool)
+    block = Block("image", (), (), values, present, place=row_id, scale=scale, digest="made")
+    return Prepared("binary", row_id, {"scan": block}, outcome, ("no", "yes"), row_id)
+
+
+def _step_row() -> Row:
+    prepared = make_rows(ROWS, 28)
+    changes = {"model.name": "resnet_small", "train.epochs": PAIRS + 1, "train.batch_size": BATCH}
+    config = change_config(RunConfig(), changes | PLAIN)
+    ours = train_network("resnet_small", prepared, None, config, fit="benchmark", seed=0)
+    bare = _bare_epochs(prepared, config)
+    next(ours), next(bare)
+    pairs = [(_seconds(ours), _seconds(bare)) for _ in range(PAIRS - 1)]
+    ratio = statistics.median(mine / other for mine, other in pairs)
+    mine, other = (statistics.median(times) / ROWS * 1e3 for times in zip(*pairs, strict=True))
+    detail = f"{mine:.2f} ms against {other:.2f} ms an image"
+    return Row("images: training step", ratio, "<= 1.1", "bare PyTorch, same network", detail)
+
+
+def _bare_epochs(prepared: Prepared, config: RunConfig) -> Iterator[None]:
+    torch.manual_seed(0)
+    network = build_from_spec(network_spec("resnet_small", prepared.blocks, 2, config))
+    body, head = network.encoder.encoders[0], nn.Linear(128, 2)
+    parameters = [*body.parameters(), *head.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=True)
+    X = torch.from_numpy(prepared.blocks["scan"].values)
+    y = torch.from_numpy(prepared.outcome)
+    body.train()
+    while True:
+        order = torch.randperm(len(y))
+        for start in range(0, len(y), BATCH):
+            chosen = order[start : start + BATCH]
+            values = (X[chosen].float() - 110) / 58
+            loss = functional.cross_entropy(head(body(values)), y[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+        yield
+
+
+def _seconds(epochs: Iterator) -> float:
+    # Of one thread: what other processes do meanwhile does not count.
+    start = time.process_time()
+    next(epochs)
+    return time.process_time() - start
+
+
+def _warm_row() -> Row:
+    with tempfile.TemporaryDirectory() as place:
+        media, rng = MediaFolder(Path(place) / "media"), np.random.default_rng(0)
+        names = sorted(media.add(_draw(rng)) for _ in range(FILES))
+        shape, times = Shape(1, LARGE, LARGE, "uint8"), []
+        for _ in range(2):
+            start = time.perf_counter()
+            load_pixels(media.folder, names, shape)
+            times.append(time.perf_counter() - start)
+    detail = f"{times[1] * 1e3:.1f} ms instead of {times[0]:.2f} s for {FILES} images"
+    return Row("images: the second start", times[1], "<= 3", "3 s", detail)
+
+
+def _memory_row() -> Row:
+    with tempfile.TemporaryDirectory() as place:
+        command = [sys.executable, "-m", "tests.benchmarks.pictures", place]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    name, other = "images: peak memory, 20,000 × 128²", "1.5 GB"
+    return Row(name, float(done.stdout) / 2**30, "<= 1.5", other, "GiB, prepared and trained")
+
+
+def train_many(place: Path) -> None:
+    """Draw, prepare and train on many images, and print the largest memory of this process."""
+    import resource
+
+    torch.set_num_threads(1)
+    media, rng = MediaFolder(place / "media"), np.random.default_rng(0)
+    names = [media.add(_draw(rng)) for _ in range(MANY)]
+    frame = pd.DataFrame({"scan": names, "ill": rng.choice(["no", "yes"], MANY)}).astype("string")
+    columns = Column("scan", "image", "input"), Column("ill", "category", "outcome")
+    dataset = Dataset("many", "made", "0" * 64, frame, columns, (), media.folder)
+    config = change_config(RunConfig(), {"train.epochs": 1, "train.batch_size": 256})
+    train = prepare_rows(
+        fit_preparation(dataset, frame.index.to_numpy(), config, ("no", "yes")), dataset
+    )
+    stop = time.monotonic() + 60
+    fitting = train_network(
+        "resnet_small", train, None, config, fit="memory", seed=0,
+        stopping=lambda: time.monotonic() > stop,
+    )  # fmt: skip
+    list(fitting)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def _draw(rng: np.random.Generator) -> np.ndarray:
+    small = Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8))
+    buffer = io.BytesIO()
+    small.resize((LARGE, LARGE)).save(buffer, "PNG")
+    return np.asarray(Image.open(buffer))
+
+
+if __name__ == "__main__":
+    train_many(Path(sys.argv[1]))
