@@ -68,7 +68,11 @@ def test_huge_declared_nifti_dimensions_are_refused(tmp_path):
         decode_image(path)
 
 
-@pytest.mark.parametrize("raw", [b"", b"\x1f\x8b\x08rubbish", b"n+1" * 200, gzip.compress(b"x")])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"\x1f\x8b\x08rubbish", b"n+1" * 200, gzip.compress(b"x")],
+    ids=["empty", "half zipped", "repeated", "zipped"],
+)
 def test_rubbish_named_nifti_is_refused_in_a_sentence(tmp_path, raw):
     (tmp_path / "x.nii.gz").write_bytes(raw)
     with pytest.raises(DataError, match=r"x\.nii\.gz"):
