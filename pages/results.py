@@ -69,6 +69,7 @@ def show_all(run: Run) -> None:
     """Show the whole judgement."""
     with st.container(horizontal=True, vertical_alignment="center"):
         state.link("predict", "Use it for a patient", ":material/person_search:")
+        state.link("explain", "What drives it?", ":material/lightbulb:")
         state.link("train", "Change and train again", ":material/model_training:")
         st.button(
             "Present", icon=":material/slideshow:", on_click=present, args=(True,),

@@ -137,6 +137,7 @@ def test_every_page_and_command_is_in_the_readme():
         "check",
         "run",
         "predict",
+        "explain",
         "validate",
         "report",
         "transcribe",

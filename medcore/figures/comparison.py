@@ -44,7 +44,8 @@ def overlay(
     """
     found = {}
     for name, own in curves.items():
-        drawn = own.get(chart)
+        # The smooth curve is easier to tell apart than tenths of patients are.
+        drawn = own.get(f"{chart}_smooth") or own.get(chart)
         if drawn is not None and within is not None:
             drawn = drawn.get(within)
         if drawn is not None:
@@ -55,15 +56,19 @@ def overlay(
     figure = make_figure(title if within is None else f"{title}: {within}", x_title, y_title, 440)
     if even is not None:
         figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name=even, line=EVEN, hoverinfo="skip")
-    mode = "lines+markers" if x == "predicted" else "lines"
     rows = []
     for place, (name, curve) in enumerate(found.items()):
-        figure.add_scatter(x=curve[x], y=curve[y], name=name, mode=mode, line=_line(place))
+        figure.add_scatter(x=curve[x], y=curve[y], name=name, mode=_mode(curve), line=_line(place))
         rows.append(pd.DataFrame({x: curve[x], y: curve[y], "model": name}))
     if chart == "decision" and found:
         top = max([*(max(curve[y]) for curve in found.values()), 0.01])
         figure.update_yaxes(range=[-0.25 * top, 1.1 * top])
     return figure, pd.concat(rows) if rows else pd.DataFrame()
+
+
+def _mode(curve: Mapping[str, Any]) -> str:
+    """Return whether a curve's points are marked: groups of patients are, and have a size."""
+    return "lines+markers" if "n" in curve else "lines"
 
 
 def _line(place: int) -> dict[str, Any]:
@@ -113,9 +118,9 @@ def draw_settings(
     figure.add_trace(
         go.Parcoords(
             dimensions=axes, labelangle=-15, labelside="bottom",
-            line={"color": table[figure_name], "colorscale": "Cividis", "showscale": True,
-                  "reversescale": larger_is_worse, "colorbar": {"title": figure_name}},
+            line={"color": table[figure_name], "colorscale": "Cividis",
+                  "reversescale": larger_is_worse},
         )
     )  # fmt: skip
-    figure.update_layout(margin={"l": 60, "r": 30, "t": 60, "b": 80})
+    figure.update_layout(margin={"l": 110, "r": 40, "t": 60, "b": 80})
     return figure, table

@@ -46,7 +46,7 @@ def draw_importance(table: pd.DataFrame, axis: str) -> Drawn:
     figure.update_yaxes(
         type="category", categoryorder="array", categoryarray=order, automargin=True
     )
-    figure.update_layout(legend={"y": -80 / height - 0.02}, showlegend=bool(clear.any()))
+    figure.update_layout(legend={"y": -75 / (height - 60)}, showlegend=bool(clear.any()))
     return figure, table
 
 

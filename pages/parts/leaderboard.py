@@ -78,15 +78,13 @@ def make_leaderboard(runs: Sequence[RunRow], names: Mapping[str, str]) -> pd.Dat
     task, figures_shown = runs[0].summary["task"], list_figures(runs)
     rows = []
     for run in runs:
-        row: dict[str, Any] = {
-            "Model": names[run.id],
-            "Trained": write_time(run.created),
-            "Kind": label_model(run.config["model"]["name"], task),
-            "Test patients": run.summary.get("n"),
-        }
+        row: dict[str, Any] = {"Model": names[run.id]}
         for name in figures_shown:
             row[label_metric(name)] = read_side(run, name)
             row[f"{label_metric(name)}: interval"] = _interval(run, name)
+        row["Kind"] = label_model(run.config["model"]["name"], task)
+        row["Test patients"] = run.summary.get("n")
+        row["Trained"] = write_time(run.created)
         rows.append(row)
     return pd.DataFrame(rows)
 
