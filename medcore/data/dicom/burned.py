@@ -22,7 +22,7 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 BORDER = 0.25
 # A line of letters: so many rows of pixels high, so many edges of strokes within a share of the
 # side's width, and this share of its pixels either ink or ground, not between.
-LINE_ROWS, EDGES, WIDE, TWO_TONE = 5, 10, 0.25, 0.75
+LINE_ROWS, EDGES, WHITE_EDGES, WIDE, TWO_TONE = 5, 10, 14, 0.25, 0.75
 
 
 def suspect_text(header: Dataset, shown: np.ndarray) -> tuple[str, ...]:
@@ -73,6 +73,15 @@ def _has_line(side: np.ndarray) -> bool:
     strokes = _running(edges, width)
     clear = _running(two_tone[:, 1:], width) / width
     written = ((strokes >= EDGES) & (clear >= TWO_TONE)).any(axis=1)
+    return bool(_longest(written) >= LINE_ROWS) or _has_white_line(side, width)
+
+
+def _has_white_line(side: np.ndarray, width: int) -> bool:
+    """Tell whether strokes of pure white stand on a ground that may be light itself."""
+    white = side > 0.92
+    strokes = _running(np.diff(white, axis=1), width)
+    share = _running(white[:, 1:], width) / width
+    written = ((strokes >= WHITE_EDGES) & (share > 0.05) & (share < 0.5)).any(axis=1)
     return bool(_longest(written) >= LINE_ROWS)
 
 
