@@ -8,6 +8,8 @@ from medcore.data import make_dataset
 from medcore.errors import DataError, StoreError
 from medcore.store import (
     delete_text,
+    export_workspace,
+    import_workspace,
     list_texts,
     load_text,
     load_wording,
@@ -103,6 +105,16 @@ def test_own_words_and_header_rules_are_kept_and_checked(workspace):
     app = paste(open_page("notes", workspace=workspace.id), "Scan with florbetapyr today.")
     assert "florbetapir" in words(app)
     assert load_wording(workspace)["seed"] == load_wording(workspace)["seed"]
+
+
+def test_texts_travel_with_an_exported_workspace(workspace, tmp_path):
+    save_text(workspace, "note", "mine", "BP 128/74", edits=[{"before": "x"}])
+    archive = export_workspace(workspace, tmp_path / "all.zip")
+    other = open_workspace(open_home(), None)
+    assert import_workspace(other, archive)["texts"] == 1
+    row = list_texts(other, "note")[0]
+    assert (row.name, row.text, row.edits) == ("mine", "BP 128/74", ({"before": "x"},))
+    assert row.id != list_texts(workspace, "note")[0].id
 
 
 def test_a_text_of_another_workspace_is_not_found(workspace):

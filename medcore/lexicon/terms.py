@@ -103,7 +103,7 @@ def load_lexicon(own: Iterable[str] = ()) -> Lexicon:
             short[_short_key(left)] = (Meaning(right),)
         else:
             terms.setdefault(left.lower(), Term(left.lower(), left, "own", "own"))
-    words = lexicon.words | _words_of(terms)
+    words = lexicon.words | words_of(terms)
     return replace(lexicon, terms=terms, abbreviations=short, words=words)
 
 
@@ -128,7 +128,7 @@ def _shipped() -> Lexicon:
     short = dict(_read_meaning(line) for line in _lines("abbreviations.txt"))
     pairs = frozenset(frozenset(line.split()) for line in _lines("lookalikes.txt"))
     frozen = {name: frozenset(others) for name, others in crossed.items()}
-    words = _words_of(terms) | {word for line in _lines("words.txt") for word in line.split()}
+    words = words_of(terms) | {word for line in _lines("words.txt") for word in line.split()}
     return Lexicon(terms, short, pairs, frozen, words, _english())
 
 
@@ -157,7 +157,8 @@ def _split_meaning(text: str) -> Meaning:
     return Meaning(text.strip(), frozenset(sections.split()), frozenset(words.split()))
 
 
-def _words_of(terms: Mapping[str, Term]) -> frozenset[str]:
+def words_of(terms: Iterable[str]) -> frozenset[str]:
+    """Return the single words of written terms."""
     return frozenset(token.lower for written in terms for token in find_tokens(written))
 
 

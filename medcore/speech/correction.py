@@ -25,7 +25,7 @@ from medcore.speech.transcript import Word
 
 # Words below this are unsure; windows of up to five words are compared with every term.
 UNSURE, MOST_WORDS, LEAST_LIKENESS = 0.85, 5, 0.6
-LEAST_CANDIDATES, CANDIDATES_PER_SECOND, HOT_WORDS = 10, 1.0, 20
+LEAST_CANDIDATES, CANDIDATES_PER_SECOND, HOT_WORDS, TERMS_PER_PROMPT = 14, 0.5, 20, 8
 # Fitted on half of the project's spoken sentences: likelihood difference, likeness, constant.
 BY_LIKELIHOOD, BY_LIKENESS, LIKENESS_CENTRE, CONSTANT = 0.6, 7.0, 0.70, -2.6
 DEFAULT_CONFIDENCE, LEAST_CONFIDENCE = 0.5, 0.03
@@ -75,7 +75,7 @@ def propose_corrections(
     again = _heard_again(words, biased, lexicon)
     pool = {(c.span, c.term): c for c in (*alike[:most], *again)}
     encoded = recognizer.encode(piece)
-    scored = [(_confidence(c, heard, encoded, recognizer), c) for c in pool.values()]
+    scored = _score(list(pool.values()), heard, encoded, recognizer)
     return Corrections(tuple(_choose(scored, heard, lexicon)), biased)
 
 
@@ -129,9 +129,13 @@ def _may_change(window: tuple[Word, ...]) -> bool:
 
 
 def _is_another(candidate: _Candidate, lexicon: Lexicon) -> bool:
-    """Leave out other forms of a word that was heard, and its opposite."""
+    """Leave out what would replace a term that was heard, other forms of a word, its opposite."""
     own = [_letters(word.text) for word in candidate.words]
     term = _letters(candidate.term)
+    written = " ".join(word.text.strip(".,;:?!") for word in candidate.words)
+    for found in find_terms(written, lexicon):
+        if _letters(found.term.written) not in term:
+            return False
     for word in own:
         if word in lexicon.words and word[:5] == term[:5]:
             return False
@@ -165,20 +169,42 @@ def _likeness(window: tuple[Word, ...], term: str) -> float:
     return (sound + Indel.normalized_similarity(letters, _letters(term))) / 2
 
 
-def _confidence(
-    candidate: _Candidate, heard: Heard, encoded: Encoded, recognizer: Recognizer
-) -> float:
-    """Return how sure the sound is of the term, from 0 to 1."""
-    offset = heard.words[0].start - len(heard.text) + len(heard.text.lstrip())
-    start, end = (place - offset for place in candidate.span)
+def _score(
+    pool: list[_Candidate], heard: Heard, encoded: Encoded, recognizer: Recognizer
+) -> list[tuple[float, _Candidate]]:
+    """Return each candidate with how sure the sound is of it, from 0 to 1."""
+    scored = []
+    for group in batched(pool, TERMS_PER_PROMPT):
+        prompt = " " + ", ".join(dict.fromkeys(candidate.term for candidate in group)) + "."
+        texts = [heard.text, *(_changed(candidate, heard) for candidate in group)]
+        before, *after = recognizer.log_likelihoods(encoded, prompt, texts)
+        scored += [
+            (_confidence(value - before, candidate), candidate)
+            for value, candidate in zip(after, group, strict=True)
+        ]
+    return scored
+
+
+def _changed(candidate: _Candidate, heard: Heard) -> str:
+    start, end = (place - _offset(heard) for place in candidate.span)
     tail = re.search(r"[.,;:?!]*$", heard.text[:end])
-    ending = tail.group() if tail else ""
-    changed = heard.text[:start] + candidate.term + ending + heard.text[end:]
-    prompt = f" {candidate.term[0].upper()}{candidate.term[1:]}."
-    before, after = recognizer.log_likelihoods(encoded, prompt, [heard.text, changed])
-    score = BY_LIKELIHOOD * (after - before) + CONSTANT
+    return heard.text[:start] + candidate.term + (tail.group() if tail else "") + heard.text[end:]
+
+
+def _offset(heard: Heard) -> int:
+    """Return where the piece begins in the whole text."""
+    return heard.words[0].start - len(heard.text) + len(heard.text.lstrip())
+
+
+def _confidence(difference: float, candidate: _Candidate) -> float:
+    score = BY_LIKELIHOOD * difference + CONSTANT
     score += BY_LIKENESS * (candidate.likeness - LIKENESS_CENTRE)
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+
+
+def batched(items: list[_Candidate], size: int) -> list[list[_Candidate]]:
+    """Return the items in groups of at most `size`."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def _choose(
@@ -186,9 +212,11 @@ def _choose(
 ) -> list[Proposal]:
     """Return one proposal a place, the surest; what overlaps it joins its options."""
     kept: list[tuple[float, _Candidate, list[str]]] = []
-    for confidence, candidate in sorted(scored, key=lambda pair: -pair[0]):
+    # Of spellings that are as sure, the one that is nearer to what was heard comes first.
+    order = sorted(scored, key=lambda pair: (-round(pair[0], 1), -pair[1].likeness))
+    for confidence, candidate in order:
         if confidence < LEAST_CONFIDENCE:
-            break
+            continue
         start, end = candidate.span
         rival = next((k for k in kept if k[1].span[0] < end and start < k[1].span[1]), None)
         if rival is None:
@@ -203,8 +231,7 @@ def _propose(
     confidence: float, candidate: _Candidate, terms: list[str], heard: Heard, lexicon: Lexicon
 ) -> Proposal:
     start, end = candidate.span
-    offset = heard.words[0].start - len(heard.text) + len(heard.text.lstrip())
-    before = heard.text[start - offset : end - offset]
+    before = heard.text[start - _offset(heard) : end - _offset(heard)]
     tail = re.search(r"[.,;:?!]*$", before)
     bare = before[: tail.start()] if tail else before
     protected = {

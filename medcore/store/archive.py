@@ -21,13 +21,16 @@ from medcore.store.files import disk_error, remove_folder, replacing
 from medcore.store.home import new_id, reading, writing
 from medcore.store.jobs import ENDED
 from medcore.store.tables import SCHEMA_VERSION, datasets, runs
+from medcore.store.texts import list_text_ids
 from medcore.store.workspaces import Workspace, check_alive, check_space
 
 INDEX = "medcore.json"
 PARTS = {"datasets": datasets, "runs": runs}
+# Texts have no rows: a folder is all there is of them.
+TEXTS = "texts"
 # No hidden file, no way up, nothing that any system reads as more than a name.
 NAME = r"[^./\\:*?\"<>|\x00-\x1f][^/\\:*?\"<>|\x00-\x1f]{0,199}"
-ENTRY = re.compile(rf"(datasets|runs)/([0-9a-f]{{16}})/({NAME}(?:/{NAME}){{0,5}})")
+ENTRY = re.compile(rf"(datasets|runs|{TEXTS})/([0-9a-f]{{16}})/({NAME}(?:/{NAME}){{0,5}})")
 MOST_INDEX, MOST_ENTRIES, MOST_RATIO, SMALL = 64 * 2**20, 200_000, 1000, 2**20
 
 
@@ -70,20 +73,27 @@ class _RunEntry(_Entry):
     summary: dict[str, Figure | dict[str, dict[str, Figure]]]
 
 
+class _TextEntry(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    id: Id
+
+
 class _Index(BaseModel):
     version: int
     datasets: list[_DatasetEntry]
     runs: list[_RunEntry]
+    texts: list[_TextEntry] = []
 
 
 def export_workspace(workspace: Workspace, target: Path) -> Path:
-    """Write the workspace's data sets and ended runs into one zip file and return its path.
+    """Write the workspace's data sets, ended runs and texts into one zip file; return its path.
 
     Raises `StoreError` when the disk is full; a file that was at `target` is then still there.
     """
     with reading(workspace.home) as connection:
         kept = {part: _rows(connection, table, workspace) for part, table in PARTS.items()}
     kept["runs"] = [row for row in kept["runs"] if row["state"] in ENDED]
+    kept[TEXTS] = [{"id": identity} for identity in list_text_ids(workspace)]
     with replacing(target) as file:
         _pack(workspace, kept, file)
     return target
@@ -111,7 +121,7 @@ def _pack(workspace: Workspace, kept: dict[str, list[dict]], file: BinaryIO) -> 
 
 
 def import_workspace(workspace: Workspace, archive: Path) -> dict[str, int]:
-    """Add an exported workspace's data sets and runs to this one; ids are made anew.
+    """Add an exported workspace's data sets, runs and texts to this one; ids are made anew.
 
     Returns how many of each. Raises `StoreError` for anything that is not an archive of medcore's
     own making, `LimitError` when it would not fit; nothing of it is kept then.
@@ -122,7 +132,7 @@ def import_workspace(workspace: Workspace, archive: Path) -> dict[str, int]:
             index = _read_index(opened, archive.name)
             entries = _check_entries(opened, archive.name)
             check_space(workspace, sum(entry.file_size for entry in entries))
-            rows = {"datasets": index.datasets, "runs": index.runs}
+            rows = {"datasets": index.datasets, "runs": index.runs, TEXTS: index.texts}
             ids = {row.id: new_id() for part in rows.values() for row in part}
             _unpack(opened, entries, staging, ids)
         for row in index.datasets:
@@ -134,7 +144,7 @@ def import_workspace(workspace: Workspace, archive: Path) -> dict[str, int]:
         raise disk_error(error, archive) from None
     finally:
         remove_folder(staging)
-    return {"datasets": len(index.datasets), "runs": len(index.runs)}
+    return {part: len(found) for part, found in rows.items()}
 
 
 def _refused(name: str, why: str) -> StoreError:
@@ -159,7 +169,7 @@ def _read_index(opened: zipfile.ZipFile, name: str) -> _Index:
         raise _refused(name, f"its list is wrong at '{where[:60]}'") from None
     except (ValueError, KeyError, RecursionError, NotImplementedError):
         raise _refused(name, "its list cannot be read") from None
-    ids = [row.id for row in (*index.datasets, *index.runs)]
+    ids = [row.id for row in (*index.datasets, *index.runs, *index.texts)]
     if len(ids) != len(set(ids)):
         raise _refused(name, "its list names something twice")
     return index
@@ -210,7 +220,7 @@ def _settle(workspace: Workspace, staging: Path, index: _Index, ids: dict[str, s
     """Move the unpacked folders to their places and insert their rows; both or neither."""
     moved: list[Path] = []
     try:
-        for part in PARTS:
+        for part in (*PARTS, TEXTS):
             for row in getattr(index, part):
                 source, target = (base / part / ids[row.id] for base in (staging, workspace.folder))
                 source.mkdir(parents=True, exist_ok=True)

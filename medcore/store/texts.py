@@ -73,6 +73,8 @@ def load_text(workspace: Workspace, identity: str) -> TextRow:
         raise StoreError("This text is not in the workspace (deleted?); choose another.")
     values = read_json(text_folder(workspace, identity), TEXT)
     try:
+        if not (isinstance(values["text"], str) and isinstance(values["name"], str)):
+            raise TypeError
         return TextRow(
             identity, values["kind"], values["name"], values["text"], float(values["created"]),
             tuple(values["edits"]), dict(values["details"]),
@@ -84,14 +86,20 @@ def load_text(workspace: Workspace, identity: str) -> TextRow:
 def list_texts(workspace: Workspace, kind: TextKind) -> list[TextRow]:
     """Return the workspace's texts of a kind, the newest first; damaged ones are left out."""
     rows = []
-    for path in _folder(workspace).glob(f"*/{TEXT}"):
+    for identity in list_text_ids(workspace):
         try:
-            row = load_text(workspace, path.parent.name)
+            row = load_text(workspace, identity)
         except StoreError:
             continue
         if row.kind == kind:
             rows.append(row)
     return sorted(rows, key=lambda row: -row.created)
+
+
+def list_text_ids(workspace: Workspace) -> list[str]:
+    """Return the ids of the workspace's texts."""
+    names = (path.parent.name for path in _folder(workspace).glob(f"*/{TEXT}"))
+    return sorted(name for name in names if IDENTITY.fullmatch(name))
 
 
 def delete_text(workspace: Workspace, identity: str) -> None:

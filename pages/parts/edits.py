@@ -83,7 +83,7 @@ def _show_proposal(
                 )
             else:
                 st.markdown(f"{mark} {plain(proposal.before)} → **{plain(chosen) or '(nothing)'}**")
-            st.caption(f"{plain(proposal.reason)} · confidence {proposal.score:.0%}")
+            st.caption(f"{plain(proposal.reason)} · confidence {min(0.99, proposal.score):.0%}")
             if extra is not None:
                 extra(proposal)
         right.button(

@@ -165,5 +165,7 @@ def show_import() -> None:
         except MedcoreError as error:
             st.error(str(error), icon=":material/error:")
             return
-    st.toast(f"Imported {count(counts['datasets'], 'data set')}, {count(counts['runs'], 'model')}.")
+    parts = (("datasets", "data set"), ("runs", "model"), ("texts", "text"))
+    said = ", ".join(count(counts[part], word) for part, word in parts)
+    st.toast(f"Imported {said}.")
     st.rerun()
