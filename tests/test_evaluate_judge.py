@@ -360,6 +360,7 @@ def test_several_classes_are_ranked_and_scored_as_scikit_learn_does():
     precise = [sk.average_precision_score(onehot[:, place], share[:, place]) for place in range(3)]
     expected = {
         "auroc": np.mean(areas),
+        "auroc_weighted": np.average(areas, weights=onehot.sum(axis=0)[:3]),
         "auprc": np.mean(precise),
         "auroc_b": areas[1],
         "auprc_c": precise[2],

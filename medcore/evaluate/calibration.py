@@ -9,7 +9,7 @@ import numpy as np
 
 from medcore.evaluate.bootstrap import bootstrap_metrics
 
-MOST_FITTED_ROWS = 2_000
+MOST_FITTED_ROWS = 1_000
 # Harrell's (2001) places for the three knots of a restricted cubic spline.
 KNOTS = (0.1, 0.5, 0.9)
 GRID = 41
@@ -24,7 +24,7 @@ def calibration_metrics(
     with the slope fixed at 1. ICI, E50 and E90: mean, median and 90th percentile of the distance
     between the risk and the smooth curve of what was observed (Austin and Steyerberg 2019; a
     restricted cubic spline of the logit with three knots). With many rows, neighbours in risk are
-    joined to 2,000 groups first.
+    joined to 1,000 groups first.
     """
     logit, weight, happened = _join(event, risk, weights)
     intercept = _fit_intercept(logit, weight, happened)

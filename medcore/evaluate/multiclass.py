@@ -43,7 +43,10 @@ def _measure(rows: Judged) -> Measure:
 def _rank(
     truth: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...], weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Return auroc and auprc of each class against the rest, and their macro means."""
+    """Return auroc and auprc of each class against the rest, and their means over classes.
+
+    Plain means are macro; auroc_weighted counts each class by its patients.
+    """
     found: dict[str, np.ndarray] = {}
     areas = []
     for place, name in enumerate(classes):
@@ -56,7 +59,14 @@ def _rank(
         known = np.isfinite(values)
         with np.errstate(invalid="ignore"):
             found[name] = np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
-    return found
+    support = np.stack([weights @ (truth == place) for place in range(len(classes))])
+    values = np.stack([area["auroc"] for area in areas])
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        weighted = (np.where(known, values, 0) * support).sum(axis=0) / (known * support).sum(
+            axis=0
+        )
+    return found | {"auroc_weighted": weighted}
 
 
 def _score(
@@ -96,10 +106,10 @@ def _reason(name: str) -> str:
         return "outcome and model name one and the same class for every patient"
     if name.startswith("precision_"):
         return "the model names this class for no patient"
+    if name in ("auroc", "auroc_weighted", "auprc"):
+        return "needs patients of more than one class"
     if name.startswith("auroc_"):
         return "needs patients of this class and of others"
-    if name in ("auroc", "auprc"):
-        return "needs patients of more than one class"
     return "no patient of this class in this part"
 
 

@@ -45,6 +45,8 @@ LABELS = {
             "outcome is rare."),
     "auroc": ("AUROC", "Of two patients, one with and one without the outcome, how often the "
               "former gets the higher risk. 0.5 is chance."),
+    "auroc_weighted": ("AUROC, weighted", "The mean AUROC of all classes, weighted by their "
+                       "patients."),
     "auprc": ("AUPRC", "Mean precision over all thresholds; chance equals the share of patients "
               "with the outcome."),
     "brier": ("Brier score", "Mean squared distance of predicted risk and what happened; smaller "
