@@ -20,6 +20,7 @@ from medcore.records import Column, Dataset, Split
 MOST_VALUES, MOST_GROUPINGS = 12, 4
 ASKED = ("sex", "gender", "age", "ethnicity", "race")
 OTHERS = "all others"
+TOLD = ("outcome", "event", "duration", "input", "site", "date", "treatment")
 
 
 def describe_cohort(dataset: Dataset, split: Split) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def describe_cohort(dataset: Dataset, split: Split) -> dict[str, Any]:
         "parts": {name: _describe_rows(dataset, rows) for name, rows in frames.items()},
         "columns": [
             _describe_column(column, frames)
-            for column in dataset.with_role("outcome", "input", "site", "date", "treatment")
+            for column in dataset.with_role(*TOLD)
             if column.kind in ("number", "category", "date")
         ],
         "sample_size": enough

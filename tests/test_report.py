@@ -38,7 +38,7 @@ from medcore.store import local_workspace, open_home, write_json
 from tests.finished_runs import finish_run
 from tests.report_pages import Page, wrong_card_numbers, wrong_numbers
 
-CASES = ("rival", "folds", "strategies", "multiclass", "regression")
+CASES = ("rival", "folds", "strategies", "multiclass", "regression", "survival")
 USE = 'To plan follow-up of adults; not for "children" & <b>not</b> alone.'
 
 
@@ -120,9 +120,8 @@ def test_one_digit_changed_is_found(case):
 def test_one_digit_changed_in_the_evaluation_is_found(case):
     _, run, report = case
     values, html = values_of(run), (report / "report.html").read_text()
-    values["parts"]["test"]["metrics"]["r2" if case[0] == "regression" else "auroc"]["value"] += (
-        0.01
-    )
+    figure = {"regression": "r2", "survival": "c_index"}.get(case[0], "auroc")
+    values["parts"]["test"]["metrics"][figure]["value"] += 0.01
     assert wrong_numbers(html, values)
     card = (report / "model_card.md").read_text()
     assert wrong_card_numbers(card, values)
@@ -134,7 +133,7 @@ def test_the_sentences_are_those_of_the_results_page(case):
     marked = page_of(report).marked
     said = write_headline(evaluation, facts.outcome.name, facts.outcome.unit or "")
     assert marked["headline"] == said
-    lead = "mae" if evaluation.task == "regression" else "auroc"
+    lead = {"regression": "mae", "survival": "c_index"}.get(evaluation.task, "auroc")
     for baseline, metrics in evaluation.curves["differences"].items():
         if baseline != "prevalence":
             sentence = write_difference(lead, baseline, metrics[lead], evaluation.task)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medcore.config import change_config
+from medcore.data import configure_dataset, load_sample, outcome_classes
 from medcore.models.plain import PlainModel
 from medcore.models.recalibration import apply_recalibration
 from medcore.predict import FittedModel, Member, predict_rows, with_gaps
@@ -171,9 +172,39 @@ def check_recalibration(told, risks):
     said = np.column_stack([1 - np.float32(risks), np.float32(risks)]).astype(np.float32)
     graph = Graph()
     result = add_recalibration(graph, told, graph.as_double("x"))
-    data = graph.finish({"x": 2}, result, "y", 2, {}).SerializeToString()
+    data = graph.finish({"x": 2}, result, "y", (2,), {}).SerializeToString()
     expected = apply_recalibration(told, said.astype(np.float64))
     assert run_graph(data, {"x": said}) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["cox", "deepsurv", "recommended"])
+def test_risks_over_time_are_the_same_at_every_time(name):
+    model, dataset = fit_survival(name)
+    exported = export_model(model, dataset)
+    said, ours = ask(exported.data, model, dataset), predict_rows(model, dataset)
+    assert said.shape == ours.shape
+    assert ours.shape[1:] == (1, len(exported.inputs["output"]["times"]))
+    assert said == pytest.approx(ours, abs=1e-5)
+    assert ours[:, 0, -1].std() > 0.01
+
+
+@pytest.mark.parametrize("name", ["logistic_hazard", "deephit"])
+def test_hazards_without_a_translation_are_said_in_a_sentence(name):
+    model, dataset = fit_survival(name)
+    exported = export_model(model, dataset)
+    assert exported.data is None
+    assert f"The hazards of '{name}' have no translation" in exported.sentence
+
+
+def fit_survival(name: str) -> tuple[FittedModel, object]:
+    """Return a model of the time to death with heart failure, and its patients."""
+    roles = {"time": "duration", "death": "event"}
+    changes = {"model.name": name, "data.roles": roles, "train.epochs": 12}
+    config = change_config(SMALL, changes)
+    ready = configure_dataset(load_sample("heart_failure"), config)
+    classes, _ = outcome_classes(ready, config)
+    parts = {"train": np.arange(0, 299, 2), "validation": np.arange(1, 299, 4)}
+    return fit_model(ready, parts, config, classes, baselines=()).model, ready
 
 
 def test_what_disagrees_is_not_written(monkeypatch):

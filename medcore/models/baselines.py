@@ -64,7 +64,9 @@ def fit_baseline(
     """
     estimator = build_baseline(name, task, len(values), seed)
     rows = np.ascontiguousarray(values, dtype=np.float32)
-    estimator.fit(rows, outcome, **({} if weights is None else {"sample_weight": weights}))
+    # A matrix product in float32 may raise the flag for what lies beyond the rows.
+    with np.errstate(invalid="ignore"):
+        estimator.fit(rows, outcome, **({} if weights is None else {"sample_weight": weights}))
     if hasattr(estimator, "n_jobs"):
         # Threads add up the trees in any order, which changes the last bit of a prediction.
         estimator.n_jobs = 1

@@ -41,10 +41,6 @@ def export_model(
     `real` says that the rows are patients', not made up. Without agreement there is no file.
     """
     try:
-        if model.task == "survival":
-            raise ExportError(
-                "Risks over time are whole curves, which have no translation to ONNX."
-            )
         ids = _choose_rows(dataset, row_ids)
         places = sorted({member.preparation for member in model.members})
         rows = {p: prepare_rows(model.preparations[p], dataset, ids) for p in places}
@@ -69,8 +65,6 @@ def build_graph(model: FittedModel, values: Mapping[int, np.ndarray]) -> Any:
     `values`: prepared rows by the preparation's place, for their number of features. Raises
     `ExportError`.
     """
-    if model.task not in ("binary", "multiclass", "regression"):
-        raise ExportError("A model of the time to an event has no translation to ONNX yet.")
     graph = Graph()
     parts = []
     for member in model.members:
@@ -85,9 +79,12 @@ def build_graph(model: FittedModel, values: Mapping[int, np.ndarray]) -> Any:
     inputs = {input_name(place): found.shape[1] for place, found in values.items()}
     if model.task == "regression":
         result = graph.add("Squeeze", result, graph.constant(np.array([1])))
-        return graph.finish(inputs, result, "predicted", None, facts)
+        return graph.finish(inputs, result, "predicted", (), facts)
     facts["classes"] = "\n".join(model.classes)
-    return graph.finish(inputs, result, "probabilities", len(model.classes), facts)
+    shape: tuple[int | str, ...] = (len(model.classes),)
+    if model.task == "survival":
+        shape = (*shape, "times")
+    return graph.finish(inputs, result, output_name(model), shape, facts)
 
 
 def input_name(place: int) -> str:
@@ -99,12 +96,21 @@ def input_name(place: int) -> str:
     return f"prepared_{place}"
 
 
+def output_name(model: FittedModel) -> str:
+    """Return what the answer is called: predicted, probabilities, or, over time, incidences."""
+    if not model.classes:
+        return "predicted"
+    return "incidences" if model.task == "survival" else "probabilities"
+
+
 def describe_inputs(model: FittedModel, rows: Mapping[int, Prepared]) -> dict[str, Any]:
     """Return the content of `model_inputs.json`: names and order of all inputs and outputs."""
-    output = {"name": "predicted", "shape": ["rows"]}
+    output: dict[str, Any] = {"name": output_name(model), "shape": ["rows"]}
     if model.classes:
-        width = len(model.classes)
-        output = {"name": "probabilities", "shape": ["rows", width], "order": list(model.classes)}
+        output |= {"shape": ["rows", len(model.classes)], "order": list(model.classes)}
+    if model.task == "survival":
+        times = _times(model)
+        output |= {"shape": [*output["shape"], len(times)], "times": times}
     return {
         "inputs": [
             {
@@ -123,6 +129,14 @@ def describe_inputs(model: FittedModel, rows: Mapping[int, Prepared]) -> dict[st
         "medcore.prepare.load_preparation(folder), then prepare_rows(preparation, dataset)"
         ".blocks['table'].values.",
     }
+
+
+def _times(model: FittedModel) -> list[float]:
+    """Return the times by which risks over time are told, in the durations' unit."""
+    fitted = model.members[0].fitted
+    if "times" in fitted.arrays:
+        return [float(time) for time in fitted.arrays["times"]]
+    return list(fitted.spec["hazards"]["times"])
 
 
 def _choose_rows(dataset: Dataset, row_ids: np.ndarray | None) -> np.ndarray:

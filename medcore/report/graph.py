@@ -18,7 +18,7 @@ class Graph:
 
     >>> graph = Graph()
     >>> doubled = graph.add("Mul", "x", graph.constant(np.float32([2])))
-    >>> model = graph.finish({"x": 3}, doubled, "y", 3, {"who": "a test"})
+    >>> model = graph.finish({"x": 3}, doubled, "y", (3,), {"who": "a test"})
     >>> [node.op_type for node in model.graph.node]
     ['Mul', 'Identity']
     """
@@ -55,27 +55,26 @@ class Graph:
         inputs: Mapping[str, int],
         result: str,
         output: str,
-        width: int | None,
+        shape: tuple[int | str, ...],
         facts: Mapping[str, str],
     ) -> Any:
         """Return the model, checked by ONNX's own checker.
 
         `inputs`: float32 (rows, features) by name, with their number of features; `output` is the
-        name of the result, float64 (rows, width), or (rows,) where `width` is None.
+        name of the result, float64 (rows, *shape).
         """
         import onnx
         from onnx import TensorProto, helper
 
-        def describe(name: str, kind: int, features: int | None) -> Any:
-            shape: list[str | int] = ["rows"] if features is None else ["rows", features]
-            return helper.make_tensor_value_info(name, kind, shape)
+        def describe(name: str, kind: int, *rest: int | str) -> Any:
+            return helper.make_tensor_value_info(name, kind, ["rows", *rest])
 
         nodes = [*self._nodes, helper.make_node("Identity", [result], [output])]
         graph = helper.make_graph(
             nodes,
             "medcore",
             [describe(name, TensorProto.FLOAT, count) for name, count in inputs.items()],
-            [describe(output, TensorProto.DOUBLE, width)],
+            [describe(output, TensorProto.DOUBLE, *shape)],
             self._constants,
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(TREES, TREES_OPSET)]

@@ -7,6 +7,7 @@ from typing import Any
 from medcore.evaluate import label_metric, label_model
 from medcore.report.facts import Facts
 from medcore.report.numbers import Numbers
+from medcore.report.patients import say_outcome
 from medcore.strategies import BALANCE_TITLES, MISSING_TITLES
 
 RULES = {
@@ -102,6 +103,8 @@ def say_balance(facts: Facts) -> str:
     balance = facts.config.balance
     if facts.evaluation.task == "regression":
         return "Does not apply: the outcome is a number."
+    if facts.evaluation.task == "survival":
+        return "Does not apply: the time to an event was modelled, censored patients included."
     if balance.strategy == "none":
         return (
             "Nothing was re-weighted or re-sampled; the threshold was chosen instead (van den "
@@ -151,6 +154,8 @@ def say_updating(facts: Facts) -> str | None:
 def say_threshold(facts: Facts) -> str:
     """From which risk on the model alarms, and who chose it."""
     part = facts.evaluation.parts.get("test")
+    if facts.evaluation.task == "survival":
+        return "The output is a risk by each time; there is no threshold."
     if part is None or part.threshold is None:
         kind = "the most likely class" if facts.evaluation.classes else "a number"
         return f"The output is {kind}; there is no threshold."
@@ -167,6 +172,8 @@ def say_threshold(facts: Facts) -> str:
 def say_output(facts: Facts) -> str:
     """What the model answers with."""
     evaluation = facts.evaluation
+    if evaluation.task == "survival":
+        return f"{say_outcome(facts)} Answers with the risk of each event by each of these times."
     if evaluation.classes:
         return f"Probabilities of: {', '.join(evaluation.classes)}. {say_threshold(facts)}"
     unit = f" in {facts.outcome.unit}" if facts.outcome.unit else ""

@@ -1,5 +1,7 @@
 """One member of a model as ONNX nodes: linear models, trees, networks, and risks put right.
 
+Risks over time are in `risks.py`.
+
 What decides little things is done in float64, so that the graph agrees with the model to 1e-5.
 """
 
@@ -14,12 +16,15 @@ from medcore.errors import ExportError
 from medcore.models.plain import PlainModel
 from medcore.models.recalibration import SMALLEST
 from medcore.report.graph import TREES, Graph
+from medcore.report.risks import add_cox, add_hazard_ratios
 
 ENDLESS = float(np.finfo(np.float32).max)
 
 
 def add_member(graph: Graph, fitted: Any, source: str) -> str:
     """Return the name of a member's probabilities (rows, classes) or values (rows, 1), float64.
+
+    Time to event: incidences (rows, causes, times).
 
     `source` is the name of the prepared inputs. Raises `ExportError` for what ONNX cannot say.
     """
@@ -64,6 +69,8 @@ def _add_isotonic(graph: Graph, knots: list, said: str) -> str:
 
 def _add_plain(graph: Graph, model: PlainModel, source: str) -> str:
     arrays, spec = model.arrays, model.spec
+    if spec["formula"] == "cox":
+        return add_cox(graph, arrays, source)
     if spec["formula"] not in FORMULAS:
         raise ExportError(f"The formula '{spec['formula']}' has no translation to ONNX.")
     raw = FORMULAS[spec["formula"]](graph, arrays, source)
@@ -153,12 +160,14 @@ def _add_network(graph: Graph, spec: Mapping[str, Any], weights: _Weights, sourc
     """Return a network's answers, the mean over an ensemble's members."""
     network = spec["network"]
     name = network.get("network")
-    if name not in TRUNKS or "table" not in network:
+    if name not in TRUNKS or network.get("table") is None or network.get("blocks"):
         raise ExportError(f"The network '{name}' has no translation to ONNX.")
     encoded = _add_encoder(graph, network["table"], weights, source)
     answer = TRUNKS[name](graph, network["layers"], weights, encoded)
     weights.done()
     answer = graph.as_double(answer)
+    if spec["task"] == "survival":
+        return add_hazard_ratios(graph, spec["hazards"], answer)
     if spec["task"] != "regression":
         return graph.add("ReduceMean", graph.add("Softmax", answer, axis=2), axes=[1], keepdims=0)
     mean = graph.add("ReduceMean", answer, axes=[1], keepdims=0)

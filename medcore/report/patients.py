@@ -55,6 +55,8 @@ def say_eligible(facts: Facts) -> str:
 def say_outcome(facts: Facts) -> str:
     """Which column is predicted, and what counts as the event."""
     outcome, evaluation = facts.outcome, facts.evaluation
+    if evaluation.task == "survival":
+        return _say_event(facts)
     unit = f" in {outcome.unit}" if outcome.unit else ""
     if evaluation.positive is not None:
         others = [name for name in evaluation.classes if name != evaluation.positive]
@@ -64,6 +66,15 @@ def say_outcome(facts: Facts) -> str:
         classes = ", ".join(f"'{name}'" for name in evaluation.classes)
         return f"Column '{outcome.name}', one of {len(evaluation.classes)} classes: {classes}."
     return f"Column '{outcome.name}'{unit}."
+
+
+def _say_event(facts: Facts) -> str:
+    length = next((column for column in facts.columns if column.role == "duration"), None)
+    since = f" by '{length.name}'" + (f" in {length.unit}" if length.unit else "") if length else ""
+    events = " or ".join(f"'{name}'" for name in facts.evaluation.classes)
+    horizons = facts.evaluation.curves["model"].get("horizons", ())
+    by = ", ".join(f"{horizon['time']:g}" for horizon in horizons)
+    return f"Time to {events} in column '{facts.outcome.name}'{since}; risks told by {by}."
 
 
 def say_inputs(facts: Facts) -> str:
@@ -180,7 +191,7 @@ def say_counts(facts: Facts) -> str:
         events = "" if part.events is None else f", {part.events:,} with the outcome"
         told.append(f"test {part.n:,} rows{events}")
     for name, values in (_parts(facts) or {}).items():
-        outcome = next((c for c in _columns(facts) if c["role"] == "outcome"), None)
+        outcome = next((c for c in _columns(facts) if c["role"] in ("outcome", "event")), None)
         counts = outcome["parts"][name].get("counts") if outcome else None
         split = ": " + ", ".join(f"{k} {n:,}" for k, n in counts.items()) if counts else ""
         told.append(f"{name} {values['patients']:,} patients in {values['rows']:,} rows{split}")

@@ -53,8 +53,8 @@ def _say_calculation(facts: Facts) -> str:
     fits = len(facts.model.get("members", ()))
     mean = f"; the {fits} fits are averaged by their weights" if fits > 1 else ""
     return (
-        f"Inputs are prepared as learned from training rows{mean}. The model is kept with its "
-        " preparation and its recalibration, and applied by 'python -m medcore predict' or "
+        f"Inputs are prepared as learned from training rows{mean}. The model is kept with "
+        "its preparation and its recalibration, and applied by 'python -m medcore predict' or "
         "model.onnx."
     )
 
