@@ -112,13 +112,13 @@ def _check_patients(dataset: Dataset, split: Split) -> Check:
 
 
 def _patients(dataset: Dataset) -> pd.Series:
-    """Return a patient for each row id; a row without one is a patient of its own."""
+    """Return a patient's number for each row id; a row without one is a patient of its own."""
+    index = dataset.frame.index
     columns = dataset.with_role("patient")
-    rows = pd.Series([f"row {row}" for row in dataset.frame.index], index=dataset.frame.index)
     if not columns:
-        return rows
-    named = dataset.frame[columns[0].name].astype("string")
-    return named.where(named.notna(), rows).astype(str)
+        return pd.Series(np.arange(len(index)), index=index)
+    codes, known = pd.factorize(dataset.frame[columns[0].name].astype("string"))
+    return pd.Series(np.where(codes < 0, len(known) + np.arange(len(index)), codes), index=index)
 
 
 def _check_twins(dataset: Dataset, split: Split) -> Iterator[Check]:
