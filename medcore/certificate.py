@@ -191,7 +191,7 @@ def _check_steps(
         words = f"It is not known which rows were seen while fitting: {', '.join(unknown)}."
         return Check(title, None, words, evidence)
     words = (
-        f"{len(rows):,} fitted steps of {len(evidence)} kinds, from filling gaps to the threshold, "
+        f"{len(rows):,} fitted steps of {len(evidence)} kinds, from preparing to predicting, "
         "were watched; none looked at a patient it was judged on."
     )
     return Check(title, True, words, evidence)

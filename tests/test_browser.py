@@ -24,7 +24,10 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
     "--disable-background-networking",
 ]  # fmt: skip
-PAGES = ["", "data", "checks", "images", "train", "results", "compare", "predict", "workspace"]
+PAGES = [
+    "", "data", "checks", "images", "train", "results", "validate", "compare", "predict",
+    "workspace",
+]  # fmt: skip
 TRAINED = 240_000
 # Streamlit asks for its host's settings below the page's own address first, and then at the root.
 EXPECTED = re.compile(r"status of 404")

@@ -193,6 +193,13 @@ def test_a_category_that_is_new_counts_as_one_of_the_others(frozen):
     assert drift["ward"]["difference"] > 1
 
 
+def test_categories_that_development_did_not_have_are_said(frozen, tmp_path):
+    new = patients(200, 4).assign(sex=lambda t: t["sex"].replace("f", "Female"))
+    _, told = validate(frozen, new, tmp_path / "v")
+    rows = int((new["sex"] == "Female").sum())
+    assert f"'sex' holds 'Female' in {rows} rows" in " ".join(told["sentences"])
+
+
 REFUSED = {
     "no outcome": (lambda t: t.drop(columns="died"), "no column 'died'"),
     "no input": (lambda t: t[["died"]].assign(x=1.0), "None of the model's input columns"),

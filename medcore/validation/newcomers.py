@@ -60,7 +60,8 @@ def read_newcomers(
         _check_classes(ready.frame[told[0].name], told[0], classes)
     ready, converted = _convert(ready, answers)
     questions = tuple(_ask(ready, cohort, answers)) if cohort else ()
-    return Newcomers(ready, (*match.sentences, *aside, *converted), questions)
+    sentences = (*match.sentences, *aside, *_tell_unseen(ready), *converted)
+    return Newcomers(ready, sentences, questions)
 
 
 def _set_aside(dataset: Dataset, told: list[Column]) -> tuple[Dataset, tuple[str, ...]]:
@@ -92,6 +93,22 @@ def _check_classes(values: pd.Series, outcome: Column, classes: tuple[str, ...])
             f"The outcome '{outcome.name}' holds '{words}' in {rows:,} rows of the new "
             f"table, where the model knows {', '.join(sorted(known)[:8])}; write them alike."
         )
+
+
+def _tell_unseen(dataset: Dataset) -> Iterable[str]:
+    """Say which categories development did not have; often they are only written otherwise."""
+    for column in dataset.with_role("input"):
+        if column.kind != "category" or not column.categories:
+            continue
+        values = dataset.frame[column.name].dropna().astype("string")
+        counts = values[~values.isin(list(column.categories))].value_counts()
+        if len(counts):
+            listed = ", ".join(f"'{word}'" for word in counts.index[:3])
+            more = f" and {len(counts) - 3} more" if len(counts) > 3 else ""
+            yield (
+                f"'{column.name}' holds {listed}{more} in {int(counts.sum()):,} rows, which "
+                "development did not have; the model treats them as unknown. Written otherwise?"
+            )
 
 
 def _convert(dataset: Dataset, answers: Mapping[str, str]) -> tuple[Dataset, tuple[str, ...]]:
