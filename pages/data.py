@@ -46,7 +46,6 @@ else:
         used.name, f"{used.rows:,} rows, {used.columns} columns, {describe_source(used.source)}."
     )
     show_imports()
-    outcomes = dataset.with_role("outcome")
     findings = state.findings()
     left, middle, _ = st.columns([2, 3, 3], vertical_alignment="center")
     if left.button("Train a model", type="primary", key="to_train", width="stretch"):
@@ -58,7 +57,7 @@ else:
             f"{count(len(findings), 'finding')}, {severe} to look at",
             ":material/fact_check:",
         )
-    if not outcomes:
+    if dataset.predicted_column() is None:
         likely = ", ".join(outcome_candidates(dataset.frame, dataset.columns)[:3])
         st.info(
             f"No column is the outcome yet. Likely ones: {likely}. Choose it below, or on Train.",

@@ -20,6 +20,7 @@ from pages.parts.explained import (
     watch_job,
 )
 from pages.parts.frame import close_page, need_finished_run, open_page
+from pages.parts.hazards import stop_for_event
 from pages.parts.patient import describe_model, warm_once
 from pages.parts.saliency import show_saliency
 from pages.parts.shares import show_nearest, show_shares
@@ -104,6 +105,7 @@ if need_finished_run():
     st.markdown(f"*{REMARK}*")
     described = read_columns(run.folder)
     inputs = {column.name: column for column in described if column.role == "input"}
+    stop_for_event(described)
     outcome = next(column for column in described if column.role == "outcome")
     views = dict(VIEWS)
     if any(column.kind == "image" for column in inputs.values()):

@@ -158,3 +158,23 @@ def test_bad_input_is_one_sentence_and_exit_code_two(arguments, word, home):
     assert word in lines[0]
     assert lines[0].endswith((".", "?"))
     assert done.stdout == ""
+
+
+def test_time_to_event_from_the_command_line_to_risks_in_a_file(home, tmp_path):
+    asked = ("--duration", "time", "--event", "death", "--set", "model.name=cox")
+    horizons = ("--set", "evaluate.horizons=30d, 100d")
+    done = medcore("run", "sample:heart_failure", *FAST, *asked, *horizons, home=home)
+    folder = Path(done.stdout.splitlines()[-1])
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    assert evaluation["task"] == "survival"
+    assert {"c_index", "uno_c", "auroc_30d", "brier_100d", "integrated_brier"} <= set(
+        evaluation["parts"]["test"]["metrics"]
+    )
+    source = ROOT / "medcore" / "data" / "samples" / "heart_failure.csv"
+    medcore("predict", str(folder), str(source), "-o", str(tmp_path / "said.csv"), home=home)
+    said = pd.read_csv(tmp_path / "said.csv")
+    assert (said["risk_30d"] <= said["risk_100d"]).all()
+    refused = medcore(
+        "run", "sample:heart_failure", *asked, "--set", "evaluate.horizons=5y", home=home, expect=2
+    )
+    assert "not before the end of the longest follow-up" in refused.stderr

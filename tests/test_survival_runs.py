@@ -21,6 +21,8 @@ from medcore.recipes.weights import choose_weights
 from medcore.records import Block, Prepared
 from medcore.split import make_split
 from medcore.store.folder import read_predictions
+from medcore.validation.work import validate_run
+from pages.parts.hazards import write_constancy
 from tests.cohorts import breast_tables, tied_cohort
 from tests.prepared_rows import fit, small_config
 
@@ -48,7 +50,7 @@ def cohort_table(rows=260, causes=("relapse",), seed=0) -> pd.DataFrame:
 
 def settings(**changes) -> RunConfig:
     known = {
-        "data.roles": {"weeks": "duration", "status": "event"},
+        "data.roles": {"weeks": "duration", "status": "event", "ward": "input"},
         "data.units": {"weeks": "weeks"},
         "evaluate.resamples": 100,
         "evaluate.horizons": "10, 20w",
@@ -112,6 +114,34 @@ def test_thirds_of_risk_fare_differently_and_are_drawn_with_their_numbers(judged
     assert last[0] < last[2]
     assert 0 <= groups["p"] < 0.05
     assert sum(curve["at_risk"][0] for curve in groups["curves"]) == evaluation.parts["test"].n
+
+
+def test_hazard_ratios_stand_beside_the_model_with_their_intervals(judged):
+    evaluation, _, _ = judged
+    found = evaluation.curves["hazards"]
+    by_name = {row["column"]: row for row in found["rows"]}
+    assert set(by_name) == {"age", "ward", "noise"}
+    assert by_name["ward"]["contrast"] in ("b against a", "a against b")
+    assert by_name["age"]["low"] > 1
+    assert by_name["noise"]["low"] < 1 < by_name["noise"]["high"]
+    assert "proportional hazards, Schoenfeld's test" in write_constancy(found["rows"])
+
+
+def test_a_ratio_that_changes_over_time_is_named_in_words():
+    rows = [{"column": "age", "constant_p": 0.2}, {"column": "dose", "constant_p": 0.001}]
+    assert write_constancy(rows).startswith("For dose the ratio changes")
+    many = [{"column": "age", "constant_p": 0.03}, {"column": "sex", "constant_p": 0.5}]
+    assert "Nothing speaks against" in write_constancy(many)
+
+
+def test_a_run_can_be_judged_on_another_hospitals_follow_up(judged, tmp_path):
+    _, folder, _ = judged
+    elsewhere = _dataset(cohort_table(rows=200, causes=("relapse", "relapse", "other"), seed=5))
+    evaluation = validate_run(folder, elsewhere, {}, tmp_path / "elsewhere")
+    metrics = evaluation.parts["test"].metrics
+    assert metrics["c_index"].n == 200
+    assert 0.5 < metrics["c_index"].value < 0.9
+    assert metrics["o_e_20w"].low < metrics["o_e_20w"].value < metrics["o_e_20w"].high
 
 
 def test_a_file_of_new_patients_comes_back_with_risks_and_every_row(judged, tmp_path):

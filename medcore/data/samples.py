@@ -74,7 +74,8 @@ SAMPLES = (
         rows=299,
         outcome="death",
         question="Will this patient die during follow-up?",
-        teaches="The length of follow-up leaks the outcome: those who died were followed briefly.",
+        teaches="The length of follow-up leaks the outcome: those who died were followed briefly. "
+        "Ask for the time to death on Train.",
         licence="CC BY 4.0",
         source="UCI Heart Failure Clinical Records (Chicco, Jurman 2020)",
         changes="0 and 1 are written as no and yes, female and male.",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from medcore.records import Evaluation, Run
+from medcore.records import Column, Evaluation, Run
+from pages.parts import state
+from pages.parts.frame import close_page
 
 LEVEL = 0.05
 
@@ -43,6 +45,20 @@ def show_hazards(_: Run, evaluation: Evaluation) -> None:
     st.dataframe(table, hide_index=True, column_config=numbers)
     if found["left_out"]:
         st.caption(f"Not shown, to keep the table readable: {', '.join(found['left_out'])}.")
+
+
+def stop_for_event(columns: tuple[Column, ...]) -> None:
+    """End Explain where the question is one of time, and say where the hazard ratios are."""
+    if all(column.role != "event" for column in columns):
+        return
+    st.info(
+        "Models of time to event cannot be explained here yet; the hazard ratios on Results say "
+        "what goes with the event.",
+        icon=":material/timeline:",
+    )
+    state.link("results", "See the hazard ratios", ":material/monitoring:")
+    close_page()
+    st.stop()
 
 
 def write_constancy(rows: list[dict]) -> str:
