@@ -54,6 +54,19 @@ def test_a_pasted_note_gets_proposals_and_every_accepted_one_can_be_undone(works
     assert edit["undone"] is not None
 
 
+def test_a_kept_note_is_found_again_by_another_session_and_deleted(workspace):
+    app = paste(open_page("notes", workspace=workspace.id), NOTE)
+    app.button(key="note_all").click().run()
+    later = open_page("notes", workspace=workspace.id)
+    later.segmented_control(key="note_way").set_value("Kept earlier").run()
+    check(later)
+    assert "edits so far" in words(later)
+    assert "0 edits" not in words(later)
+    later.button(key="delete_note").click().run()
+    check(later)
+    assert list_texts(workspace, "note") == []
+
+
 def test_accepting_the_sure_ones_leaves_drugs_and_ambiguous_abbreviations(workspace):
     app = paste(open_page("notes", workspace=workspace.id), NOTE)
     app.button(key="note_all").click().run()

@@ -12,12 +12,13 @@ import streamlit as st
 
 from medcore.errors import DataError
 from medcore.records import Column, Dataset
-from medcore.store import TextRow, load_text, save_text
+from medcore.store import TextRow, delete_text, list_texts, save_text
 from pages.parts import state
+from pages.parts.frame import write_time
 
 MOST_LETTERS = 60_000
-WAYS = ("Paste it", "Text file", "From the data set")
-KEPT, DRAFT = "note_kept", "note_draft"
+PASTED, FILE, TABLE, EARLIER = "Paste it", "Text file", "From the data set", "Kept earlier"
+DRAFT = "note_draft"
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,16 @@ def choose_note() -> Note | None:
     """Show the ways to bring a note; None while there is none."""
     dataset = state.configured() if state.current().dataset is not None else None
     columns = [] if dataset is None else text_columns(dataset)
-    ways = WAYS if columns else WAYS[:2]
-    usual = ways[-1] if columns else ways[0]
+    kept = list_texts(state.current().workspace, "note")
+    ways = [PASTED, FILE, *([TABLE] if columns else []), *([EARLIER] if kept else [])]
+    usual = TABLE if columns else PASTED
     way = st.segmented_control("The note", ways, default=usual, key="note_way") or usual
-    if way == "From the data set" and dataset is not None:
+    if way == TABLE and dataset is not None:
         return _from_table(dataset, columns)
-    text, name = _pasted() if way == "Paste it" else _from_file()
+    if way == EARLIER:
+        text, name = _kept(kept)
+    else:
+        text, name = _pasted() if way == PASTED else _from_file()
     if not text:
         return None
     row_id, row = _beside(dataset)
@@ -97,6 +102,20 @@ def _pasted() -> tuple[str, str]:
     )  # fmt: skip
     st.session_state[DRAFT] = text
     return text, "Pasted note"
+
+
+def _kept(rows: list[TextRow]) -> tuple[str, str]:
+    """Show the notes in which something was accepted, to go on with their logs."""
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    names = {row.id: f"{row.name} ({write_time(row.created)})" for row in rows}
+    chosen = left.selectbox("Note", list(names), format_func=names.get, key="note_earlier")
+    row = next(row for row in rows if row.id == chosen)
+    right.button(
+        "Delete", key="delete_note", icon=":material/delete:", width="stretch",
+        on_click=delete_text, args=(state.current().workspace, row.id),
+        help="Deletes the kept note and its log.",
+    )  # fmt: skip
+    return row.text, row.name
 
 
 def _from_file() -> tuple[bytes | str, str]:
@@ -147,8 +166,8 @@ def _row(dataset: Dataset, row_id: int, without: list[str]) -> dict[str, Any]:
 
 def kept_text(note: Note) -> TextRow | None:
     """Return the note as it is kept with its log, once something in it was accepted."""
-    kept = st.session_state.get(KEPT, {}).get(_place(note))
-    return None if kept is None else load_text(state.current().workspace, kept)
+    rows = list_texts(state.current().workspace, "note")
+    return next((row for row in rows if (row.name, row.text) == (note.name, note.text)), None)
 
 
 def keep_text(note: Note) -> TextRow:
@@ -156,9 +175,4 @@ def keep_text(note: Note) -> TextRow:
     row = kept_text(note)
     if row is None:
         row = save_text(state.current().workspace, "note", note.name, note.text)
-        st.session_state.setdefault(KEPT, {})[_place(note)] = row.id
     return row
-
-
-def _place(note: Note) -> str:
-    return f"{note.name}\n{note.text}"
