@@ -73,13 +73,15 @@ def show_says(read: ReadNote) -> None:
     """Show findings and drugs with how they are spoken of, and the sections."""
     marks = [_mark(finding) for finding in read.findings]
     show_marked(read.text, marks)
-    st.caption("Blue: has it. Grey: denied. Orange: uncertain. Green: in the family or the past.")
+    st.caption(
+        "Blue: has it, or takes it. Grey: denied. Orange: uncertain. Green: in the family or the past."
+    )
     if read.findings:
         st.dataframe(
             {
                 "Finding or drug": [finding.term.name for finding in read.findings],
                 "As written": [read.text[f.start : f.end] for f in read.findings],
-                "The patient": [STATUS[finding.status][1] for finding in read.findings],
+                "The patient": [_say(finding) for finding in read.findings],
                 "Section": [finding.section for finding in read.findings],
                 "Because of": [
                     ", ".join(read.text[a:b] for a, b in finding.cues) for finding in read.findings
@@ -100,8 +102,17 @@ def show_says(read: ReadNote) -> None:
 
 
 def _mark(finding: Finding) -> Mark:
-    colour, words = STATUS[finding.status]
+    colour, words = STATUS[finding.status][0], _say(finding)
     return Mark(finding.start, finding.end, colour, f"{finding.term.name}: {words}")
+
+
+def _say(finding: Finding) -> str:
+    """Return what the note says of the patient and a finding or drug."""
+    if finding.term.kind != "drug" or finding.status in ("uncertain", "family"):
+        return STATUS[finding.status][1]
+    if finding.section == "allergies":
+        return "no allergy" if finding.negated else "allergy"
+    return {"negated": "not given", "historical": "in the past"}.get(finding.status, "drug")
 
 
 def _edit_rules() -> None:
