@@ -74,7 +74,7 @@ def show_says(read: ReadNote) -> None:
     marks = [_mark(finding) for finding in read.findings]
     show_marked(read.text, marks)
     st.caption(
-        "Blue: has it, or takes it. Grey: denied. Orange: uncertain. Green: in the family or the past."
+        "Blue: has it, or takes it. Grey: denied. Orange: uncertain. Green: in the family or past."
     )
     if read.findings:
         st.dataframe(
