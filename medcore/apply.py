@@ -106,17 +106,34 @@ def read_patients(
     return configure_rows(dataset, deployed.columns, deployed.config)[0]
 
 
+def list_targets(deployed: Deployed) -> dict[str, int]:
+    """Return what a model's answers are about, by name, and their place in a flattened answer.
+
+    The positive class, or each class; the number; time to event: the risk by each horizon.
+    """
+    model, cohort = deployed.model, deployed.model.cohort
+    if model.task == "survival":
+        cause = model.classes.index(deployed.positive) if deployed.positive in model.classes else 0
+        first = cause * len(cohort.times)
+        return {h.label: first + cohort.times.index(h.time) for h in cohort.horizons}
+    if model.task == "regression":
+        return {cohort.outcome: 0}
+    names = model.classes if deployed.positive is None else (deployed.positive,)
+    return {name: model.classes.index(name) for name in names}
+
+
 def answer_patients(deployed: Deployed, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the bare answers for patients that were entered by hand, JSON-ready and quickly.
 
-    Keys: classes, positive, threshold and values, one list of probabilities or one number a
-    patient. For intervals and warnings see `predict_patient`.
+    Keys: task, positive, threshold, and targets: for each of `list_targets` a value a patient.
+    For intervals and warnings see `predict_patient`.
     """
+    said = predict_rows(deployed.model, read_patients(deployed, rows)).reshape(len(rows), -1)
     return {
-        "classes": list(deployed.model.classes),
+        "task": deployed.model.task,
         "positive": deployed.positive,
         "threshold": deployed.threshold,
-        "values": predict_rows(deployed.model, read_patients(deployed, rows)).tolist(),
+        "targets": {name: said[:, at].tolist() for name, at in list_targets(deployed).items()},
     }
 
 

@@ -6,7 +6,7 @@ patient's answer is the same to the last bit alone or in a batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -127,12 +127,21 @@ def predict_both(
     model: FittedModel, dataset: Dataset, row_ids: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what the model says, and what it said before its risks were put right."""
+
+    def prepare(place: int) -> Prepared:
+        return prepare_rows(model.preparations[place], dataset, row_ids)
+
+    return predict_prepared(model, prepare)
+
+
+def predict_prepared(
+    model: FittedModel, prepare: Callable[[int], Prepared]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return as `predict_both` for rows that `prepare` gives for each preparation's place."""
     total: Any = 0.0
     plain: Any = 0.0
-    for place, preparation in enumerate(model.preparations):
-        if all(member.preparation != place for member in model.members):
-            continue
-        prepared = prepare_rows(preparation, dataset, row_ids)
+    for place in sorted({member.preparation for member in model.members}):
+        prepared = prepare(place)
         for member in model.members:
             if member.preparation == place:
                 said = predict_member(member.fitted, prepared)

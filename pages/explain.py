@@ -20,7 +20,7 @@ from pages.parts.explained import (
     watch_job,
 )
 from pages.parts.frame import close_page, need_finished_run, open_page
-from pages.parts.hazards import stop_for_event
+from pages.parts.hazards import link_to_hazards
 from pages.parts.patient import describe_model, warm_once
 from pages.parts.saliency import show_saliency
 from pages.parts.shares import show_nearest, show_shares
@@ -90,12 +90,12 @@ def show_patient(run: Run, columns: dict[str, Column], outcome: Column) -> None:
     else:
         st.info(GONE, icon=":material/table:")
         answer = question(run, "answer_patients", rows=[values])
-        names = [answer["positive"]] if answer["positive"] else answer["classes"] or [outcome.name]
-        target = choose_target(names, outcome)
+        target = choose_target(list(answer["targets"]), outcome)
     if all(columns[name].kind in ENTERED or values.get(name) is None for name in columns):
-        show_what_if(run, values, columns, order, target, key)
+        show_what_if(run, values, columns, order, target, outcome.name, key)
     if said is not None:
-        show_nearest(said["nearest"], said["shown"], order, target, outcome, task)
+        happened = said["positive"] if task == "survival" else target
+        show_nearest(said["nearest"], said["shown"], order, happened, outcome, task)
 
 
 open_page("Explain", "What drives the model, and this one patient's risk?")
@@ -104,9 +104,9 @@ if need_finished_run():
     st.caption(f"{run.name} · {describe_model(run)}")
     st.markdown(f"*{REMARK}*")
     described = read_columns(run.folder)
+    link_to_hazards(described)
     inputs = {column.name: column for column in described if column.role == "input"}
-    stop_for_event(described)
-    outcome = next(column for column in described if column.role == "outcome")
+    outcome = next(column for column in described if column.role in ("outcome", "event"))
     views = dict(VIEWS)
     if any(column.kind == "image" for column in inputs.values()):
         views["image"] = "One image"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from medcore.__main__ import main
-from medcore.apply import open_run, predict_patient, read_patients
+from medcore.apply import answer_patients, open_run, predict_patient, read_patients
 from medcore.config import RunConfig, change_config, generator
 from medcore.data import load_sample, make_dataset
 from medcore.errors import ConfigError, DataError, MedcoreError, StoreError
@@ -20,6 +20,7 @@ from medcore.explanation.words import REMARK, write_checks, write_drivers, write
 from medcore.explanation.work import explain_run
 from medcore.jobs import ask, start_explanation, warm
 from medcore.jobs.handlers import explain
+from medcore.models.recalibration import fit_recalibration
 from medcore.predict import predict_rows
 from medcore.records import Metric, Watch
 from medcore.store import (
@@ -67,7 +68,7 @@ def a_case(monkeypatch):
     return add
 
 
-@pytest.mark.parametrize("case", ["binary", "strategies", "multiclass", "regression"])
+@pytest.mark.parametrize("case", ["binary", "strategies", "multiclass", "regression", "survival"])
 def test_a_mixture_is_answered_as_a_patient_with_these_values_would_be(finished, case):
     run, dataset = finished(case)
     subject = open_subject(run.folder, dataset)
@@ -80,6 +81,39 @@ def test_a_mixture_is_answered_as_a_patient_with_these_values_would_be(finished,
     expected = predict_rows(model, replace(subject.dataset, frame=mixed))
     answered = mix_model(model, subject.dataset, frame).ask(picks)
     assert np.array_equal(answered, expected.reshape(50, -1))
+
+
+def test_a_mixture_is_answered_with_the_risks_put_right(finished):
+    run, dataset = finished("rival")
+    subject = open_subject(run.folder, dataset)
+    said = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.2, 0.8]])
+    mended = fit_recalibration(said, np.array([0, 1, 0, 1]), "temperature", np.ones(2))
+    model = replace(subject.deployed.model, recalibration=mended)
+    frame = input_rows(subject.dataset, subject.judged[:10])
+    mixture = mix_model(model, subject.dataset, frame)
+    answered = mixture.ask(mixture.plain(np.arange(10)))
+    assert np.array_equal(answered, predict_rows(model, subject.dataset, subject.judged[:10]))
+    plain = mix_model(subject.deployed.model, subject.dataset, frame)
+    assert not np.allclose(answered, plain.ask(plain.plain(np.arange(10))))
+
+
+def test_time_to_event_is_explained_by_each_horizon(finished):
+    run, dataset = finished("survival")
+    result = explain_run(run.folder, dataset, ExplainChoice(repeats=2), Watch())
+    assert result["targets"] == ["30d", "100d"]
+    assert set(result["importance"]["100d"]) == {"shift"}
+    assert "predictions move" in write_drivers(result, "100d")[0]
+    assert "could not be made" in write_checks(result)[0]
+    cohort = Cohort(open_subject(run.folder, dataset))
+    values = {"age": 70.0, "sex": "male", "ejection_fraction": 30.0}
+    said = explain_patient(cohort, values)
+    bare = answer_patients(cohort.subject.deployed, [values, {}])
+    for name in ("30d", "100d"):
+        assert said["targets"][name]["said"] == pytest.approx(bare["targets"][name][0], abs=1e-12)
+        assert abs(said["targets"][name]["gap"]) < 1e-9
+    assert said["targets"]["30d"]["said"] < said["targets"]["100d"]["said"]
+    told = write_nearest(said["nearest"], "death", said["positive"], "survival")
+    assert told.endswith("had death = yes during follow-up.")
 
 
 def test_the_explanation_finds_what_the_outcome_was_made_of(finished):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.explain import Mixture, mix_frames
-from medcore.predict import FittedModel, predict_member, predict_rows, recalibrate
+from medcore.predict import FittedModel, predict_prepared, predict_rows
 from medcore.prepare import prepare_rows
 from medcore.records import Block, Dataset, Prepared
 
@@ -26,15 +26,11 @@ def mix_model(model: FittedModel, dataset: Dataset, frame: pd.DataFrame) -> Mixt
     used = sorted({member.preparation for member in model.members})
     prepared = {place: prepare_rows(model.preparations[place], source) for place in used}
 
+    names = tuple(map(str, frame.columns))
+
     def answer(picks: np.ndarray) -> np.ndarray:
-        total = np.zeros(1)
-        for place, rows in prepared.items():
-            mixed = mix_prepared(rows, tuple(map(str, frame.columns)), picks)
-            for member in model.members:
-                if member.preparation == place:
-                    said = predict_member(member.fitted, mixed)
-                    total = total + member.weight * recalibrate(said, member.recalibration)
-        return total.reshape(len(picks), -1)
+        said, _ = predict_prepared(model, lambda place: mix_prepared(prepared[place], names, picks))
+        return said.reshape(len(picks), -1)
 
     return Mixture(frame, answer)
 

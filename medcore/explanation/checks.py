@@ -42,6 +42,8 @@ def check_importance(
     larger than chance; `noise`: that of the planted column, its place among all, and the same.
     `reason` stands where no model could be trained.
     """
+    if subject.deployed.model.task == "survival":
+        return {"reason": "they need a measure of error, which time to event has not here."}
     parts = _small_parts(subject)
     config = small_config(subject.config)
     found: dict[str, Any] = {"model": config.model.name, "measure": None, "reason": None}

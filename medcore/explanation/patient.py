@@ -15,7 +15,7 @@ from medcore.config import generator
 from medcore.explain import nearest_rows, shapley_values
 from medcore.explanation.answers import mix_model
 from medcore.explanation.plan import MOST_WALKED
-from medcore.explanation.subject import Subject, input_rows, list_targets, sample_rows
+from medcore.explanation.subject import Subject, input_rows, rank_targets, sample_rows
 from medcore.prepare import prepare_rows
 from medcore.records import Block, Dataset, Prepared
 from medcore.store.files import plain
@@ -48,7 +48,8 @@ def explain_patient(cohort: Cohort, values: Mapping[str, Any]) -> dict[str, Any]
 
     `values` by column, None or absent where unknown. Keys: `columns` and `shown` (their values,
     None unknown); `targets`: for each its `base`, `said`, `value`, `low`, `high` by column and the
-    `gap` the shares leave; `patients`: how many stand for the average; `nearest`: see there.
+    `gap` the shares leave; `patients`: how many stand for the average; `positive`: the class, or
+    event, of a risk; `nearest`: see there.
     """
     subject = cohort.subject
     patient = read_patients(subject.deployed, [values])
@@ -63,6 +64,7 @@ def explain_patient(cohort: Cohort, values: Mapping[str, Any]) -> dict[str, Any]
         "columns": names,
         "shown": _plain_row(own.iloc[0]),
         "patients": len(behind),
+        "positive": subject.deployed.positive,
         "targets": {
             name: {
                 "base": shares.base[place],
@@ -72,7 +74,7 @@ def explain_patient(cohort: Cohort, values: Mapping[str, Any]) -> dict[str, Any]
                 "low": shares.low[:, place],
                 "high": shares.high[:, place],
             }
-            for name, place in list_targets(subject)
+            for name, place in rank_targets(subject)
         },
         "nearest": find_nearest(cohort, replace(subject.dataset, frame=own)),
     }

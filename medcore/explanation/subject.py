@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medcore.apply import Deployed, open_run
+from medcore.apply import Deployed, list_targets, open_run
 from medcore.config import RunConfig, generator
 from medcore.data import configure_dataset
 from medcore.errors import ConfigError, DataError
@@ -19,7 +19,7 @@ from medcore.records import Column, Dataset, Split
 from medcore.split import read_split
 from medcore.store.folder import DATASET, SPLIT, read_json
 
-TASKS = ("binary", "multiclass", "regression")
+TASKS = ("binary", "multiclass", "regression", "survival")
 PARTS = ("test", "calibration", "validation", "train")
 
 
@@ -58,7 +58,7 @@ def open_subject(folder: Path, dataset: Dataset) -> Subject:
     if deployed.model.task not in TASKS:
         raise ConfigError(
             f"Models of the task '{deployed.model.task}' cannot be explained yet; those for "
-            "classes and numbers can."
+            "classes, numbers and time to event can."
         )
     if read_json(folder, DATASET)["sha256"] != dataset.sha256:
         raise DataError(
@@ -85,31 +85,28 @@ def input_rows(dataset: Dataset, row_ids: np.ndarray) -> pd.DataFrame:
     return dataset.frame.loc[row_ids, names].reset_index(drop=True)
 
 
-def list_targets(subject: Subject) -> list[tuple[str, int]]:
-    """Return what the model tells, by name and place in its answers: the leading one first.
-
-    That is the positive class, or each class by frequency, or the number itself.
-    """
-    model = subject.deployed.model
-    if model.task == "regression":
-        return [(model.cohort.outcome, 0)]
-    if subject.deployed.positive is not None:
-        name = subject.deployed.positive
-        return [(name, model.classes.index(name))]
-    counts = subject.dataset.frame[model.cohort.outcome].value_counts()
-    names = [str(name) for name in counts.index if str(name) in model.classes]
-    return [(name, model.classes.index(name)) for name in names[:MOST_TARGETS]]
+def rank_targets(subject: Subject) -> list[tuple[str, int]]:
+    """Return what the model tells, by name and place in its answers; classes by frequency."""
+    targets = list_targets(subject.deployed)
+    if subject.deployed.model.task != "multiclass":
+        return list(targets.items())
+    counts = subject.dataset.frame[subject.deployed.model.cohort.outcome].value_counts()
+    names = [str(name) for name in counts.index if str(name) in targets]
+    return [(name, targets[name]) for name in names[:MOST_TARGETS]]
 
 
 def list_truths(subject: Subject, row_ids: np.ndarray) -> list[Truth]:
-    """Return what happened to some patients, for each target."""
-    cohort = subject.deployed.model.cohort
+    """Return what happened to some patients, for each target; unknown for time to event."""
+    cohort, targets = subject.deployed.model.cohort, rank_targets(subject)
+    if cohort.task == "survival":
+        unknown = np.full(len(row_ids), np.nan)
+        return [Truth(name, place, "none", unknown) for name, place in targets]
     outcome = prepare_rows(cohort, subject.dataset, row_ids).outcome
     if cohort.task == "regression":
-        return [Truth(name, place, "number", outcome) for name, place in list_targets(subject)]
+        return [Truth(name, place, "number", outcome) for name, place in targets]
     return [
         Truth(name, place, "event", (outcome == place).astype(np.float64))
-        for name, place in list_targets(subject)
+        for name, place in targets
     ]
 
 

@@ -26,6 +26,25 @@ MEASURES = {
 }  # fmt: skip
 
 
+FALLS = {
+    "auroc": "AUROC falls",
+    "brier": "the Brier score grows",
+    "mae": "the mean error grows",
+    "shift": "predictions move on average",
+}
+
+
+def name_target(task: str, outcome: str, target: str) -> str:
+    """Return what a target is, in words.
+
+    >>> name_target("survival", "death", "5y"), name_target("binary", "death", "yes")
+    ('Risk of death by 5y', 'Risk of death = yes')
+    """
+    if task == "regression":
+        return f"Predicted {outcome}"
+    return f"Risk of {outcome} {'by' if task == 'survival' else '='} {target}"
+
+
 def leading_measure(result: Mapping[str, Any], target: str) -> str:
     """Return the measure that leads for a target."""
     return next(iter(result["importance"][target]))
@@ -82,7 +101,7 @@ def write_drivers(result: Mapping[str, Any], target: str) -> list[str]:
             "either none matters by itself, or there are too few patients to see it."
         )
     else:
-        word = "AUROC falls" if measure == "auroc" else "the mean error grows"
+        word = FALLS[measure]
         sentences.append(
             f"The model leans most on {first}{of}: without it, {word} by {write_metric(figure, 3)}."
         )
@@ -127,7 +146,7 @@ def _write(values: Mapping[str, Any]) -> str:
 
 
 def write_nearest(nearest: list[Mapping[str, Any]], outcome: str, target: str, task: str) -> str:
-    """Return what happened to the training patients most like one."""
+    """Return what happened to the training patients most like one; `target` is a class or event."""
     if not nearest:
         return "Nothing is known of this patient, so nobody is nearest."
     if task == "regression":
@@ -140,5 +159,5 @@ def write_nearest(nearest: list[Mapping[str, Any]], outcome: str, target: str, t
     hit = sum(str(row["outcome"]) == target for row in nearest)
     return (
         f"Of the {len(nearest)} training patients most like this one, {hit} had "
-        f"{outcome} = {target}."
+        f"{outcome} = {target}" + (" during follow-up." if task == "survival" else ".")
     )

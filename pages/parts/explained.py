@@ -69,8 +69,8 @@ def choose_target(targets: Sequence[str], outcome: Column) -> str:
     if len(targets) == 1:
         return targets[0]
     return st.selectbox(
-        f"Class of {outcome.name}", targets, key="explain_target",
-        help="The model gives a risk for each class; this one's is explained.",
+        "By when" if outcome.role == "event" else f"Class of {outcome.name}", targets,
+        key="explain_target", help="The model gives a risk for each; this one's is explained.",
     )  # fmt: skip
 
 
@@ -117,6 +117,8 @@ def _list_patients(folder: str, outcome: str) -> dict[str, int]:
     name = f"p_{predictions.positive}" if predictions.positive else None
     if predictions.task == "regression":
         name = "predicted"
+    elif predictions.horizons:
+        name = f"risk_{predictions.horizons[-1].label}"
     if name is not None:
         frame = frame.sort_values(name, ascending=False)
     listed = {}

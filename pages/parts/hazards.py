@@ -7,7 +7,6 @@ import streamlit as st
 
 from medcore.records import Column, Evaluation, Run
 from pages.parts import state
-from pages.parts.frame import close_page
 
 LEVEL = 0.05
 
@@ -47,18 +46,11 @@ def show_hazards(_: Run, evaluation: Evaluation) -> None:
         st.caption(f"Not shown, to keep the table readable: {', '.join(found['left_out'])}.")
 
 
-def stop_for_event(columns: tuple[Column, ...]) -> None:
-    """End Explain where the question is one of time, and say where the hazard ratios are."""
-    if all(column.role != "event" for column in columns):
-        return
-    st.info(
-        "Models of time to event cannot be explained here yet; the hazard ratios on Results say "
-        "what goes with the event.",
-        icon=":material/timeline:",
-    )
-    state.link("results", "See the hazard ratios", ":material/monitoring:")
-    close_page()
-    st.stop()
+def link_to_hazards(columns: tuple[Column, ...]) -> None:
+    """Say on Explain, where the question is one of time, where the hazard ratios are."""
+    if any(column.role == "event" for column in columns):
+        st.caption("Importance is told by how far risks move; hazard ratios stand on Results.")
+        state.link("results", "See the hazard ratios", ":material/monitoring:")
 
 
 def write_constancy(rows: list[dict]) -> str:

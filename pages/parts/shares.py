@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from medcore.explanation.words import write_nearest
+from medcore.explanation.words import name_target, write_nearest
 from medcore.figures import draw_shares
 from medcore.records import Column
 from pages.parts.charts import show_chart
@@ -40,7 +40,7 @@ def show_shares(
     """Show how one patient's prediction comes about."""
     told, unit = said["targets"][target], outcome.unit or ""
     percent = task != "regression"
-    subject = f"Risk of {outcome.name} = {target}" if percent else f"Predicted {outcome.name}"
+    subject = name_target(task, outcome.name, target)
 
     def write(value: float) -> str:
         return f"{value:.1%}" if percent else f"{value:.4g} {unit}".strip()

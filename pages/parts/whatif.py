@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from medcore.explanation.words import name_target
 from medcore.jobs import ask
 from medcore.records import Column, Run
 from pages.parts import state
@@ -29,6 +30,7 @@ def show_what_if(
     columns: Mapping[str, Column],
     order: Sequence[str],
     target: str,
+    outcome: str,
     key: str,
 ) -> None:
     """Show sliders for a patient's columns, the first few in `order`, and the answer to them."""
@@ -37,7 +39,7 @@ def show_what_if(
         "Move a value and see what the model would say. It is not what would happen to the "
         "patient if the value were changed by treatment."
     )
-    st.fragment(_ask)(run, dict(values), columns, tuple(order), target, key)
+    st.fragment(_ask)(run, dict(values), columns, tuple(order), target, outcome, key)
 
 
 def _ask(
@@ -46,6 +48,7 @@ def _ask(
     columns: Mapping[str, Column],
     order: Sequence[str],
     target: str,
+    outcome: str,
     key: str,
 ) -> None:
     chosen = st.multiselect(
@@ -57,7 +60,7 @@ def _ask(
         for place, name in zip(st.columns(3), three, strict=False):
             with place:
                 changed[name] = _show_widget(columns[name], values.get(name), ranges.get(name), key)
-    _show_answer(question(run, "answer_patients", rows=[values, changed]), target)
+    _show_answer(question(run, "answer_patients", rows=[values, changed]), target, outcome)
 
 
 def _show_widget(column: Column, value: Any, limits: Mapping[str, Any] | None, key: str) -> Any:
@@ -75,23 +78,17 @@ def _show_widget(column: Column, value: Any, limits: Mapping[str, Any] | None, k
     )
 
 
-def _show_answer(said: Mapping[str, Any], target: str) -> None:
+def _show_answer(said: Mapping[str, Any], target: str, outcome: str) -> None:
     """Show the second patient's answer, and how far it is from the first's."""
-    before, after = said["values"]
-    if not said["classes"]:
-        st.metric(
-            f"Predicted {target}", f"{after:.4g}",
-            f"{after - before:+.4g} from {before:.4g}" if after != before else None,
-            delta_color="off", border=True,
-        )  # fmt: skip
+    was, now = said["targets"][target]
+    label = name_target(said["task"], outcome, target)
+    if said["task"] == "regression":
+        change = f"{now - was:+.4g} from {was:.4g}" if now != was else None
+        st.metric(label, f"{now:.4g}", change, delta_color="off", border=True)
         return
-    place = said["classes"].index(target)
-    now, was = after[place], before[place]
-    st.metric(
-        f"Risk of “{target}” with these values", f"{now:.1%}",
-        f"{100 * (now - was):+.1f} points from {was:.1%}" if abs(now - was) > 0.0005 else None,
-        delta_color="inverse" if said["positive"] is not None else "off", border=True,
-    )  # fmt: skip
+    change = f"{100 * (now - was):+.1f} points from {was:.1%}" if abs(now - was) > 0.0005 else None
+    colour = "inverse" if said["positive"] is not None else "off"
+    st.metric(label, f"{now:.1%}", change, delta_color=colour, border=True)
     if said["threshold"] is not None:
         word = "an alarm" if now >= said["threshold"] else "no alarm"
         st.caption(f"That is {word} at the threshold of {said['threshold']:.2f}.")
