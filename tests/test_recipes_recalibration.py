@@ -149,3 +149,14 @@ def test_leaving_risks_distorted_is_possible_and_shows():
     assert all(member.recalibration is None for member in found.model.members)
     mended = fitted("none", **weighted | {"balance.recalibration": "logistic"})
     assert all(member.recalibration is not None for member in mended.model.members)
+
+
+def test_a_model_whose_members_were_put_right_is_put_right_from_where_they_stand():
+    dataset, rows = a_table(ROWS), PARTS["calibration"]
+    weighted = {"balance.strategy": "class_weight", "balance.recalibration": "prior"}
+    model = fitted("logistic", dataset=dataset, **weighted).model
+    assert model.recalibration is not None
+    assert model.members[0].recalibration is not None
+    # What makes a logistic correction likeliest makes its mean the share of patients with it.
+    mean = predict_rows(model, dataset, rows)[:, 1].mean()
+    assert mean == pytest.approx(happened(dataset, rows).mean(), abs=0.003)

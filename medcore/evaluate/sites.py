@@ -18,8 +18,8 @@ FEWEST = 10
 MOST_SITES = 50
 # On which scale a figure of several sites is pooled (Debray et al. 2017).
 SCALES = {
-    "auroc": "logit", "accuracy": "logit", "o_e": "log", "mae": "log", "rmse": "log",
-    "calibration_slope": "identity",
+    "auroc": "logit", "accuracy": "logit", "c_index": "logit", "o_e": "log", "mae": "log",
+    "rmse": "log", "calibration_slope": "identity",
 }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def _judge_site(
     whole = measure(np.ones((1, len(part.cluster))))
     rng = generator(config.seed, "site", name)
     with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = resample_measure(measure, part.cluster, config.evaluate.resamples, rng)
+        drawn = resample_measure(measure, part.cluster, rules.resamples(part, config), rng)
     metrics = {
         figure: interval_of(float(whole[figure][0]), drawn[figure], patients)
         for figure in rules.site

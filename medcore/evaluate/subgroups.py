@@ -90,7 +90,8 @@ def _judge_group(name: str, inside: np.ndarray, rows: Judged, config: RunConfig)
     figures = FIGURES[rows.predictions.task]
     rng = generator(config.seed, "subgroup", name)
     measure = _measure_both(rows, inside, figures)
-    found = bootstrap_metrics(measure, rows.cluster, config.evaluate.resamples, rng)
+    resamples = TASKS[rows.predictions.task].resamples(rows, config)
+    found = bootstrap_metrics(measure, rows.cluster, resamples, rng)
     return Subgroup(
         name,
         patients,

@@ -276,5 +276,6 @@ RULES = TaskRules(
     events=lambda rows: rows.frame.loc[rows.event, "row_id"].nunique(),
     warn=_warn,
     subgroup=("c_index", "integrated_brier"),
+    site=("c_index",),
     resamples=_resamples,
 )
