@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import streamlit as st
 
+from medcore.checks import check_size
 from medcore.config import Repair
 from medcore.records import Finding
 from pages.parts import state
@@ -103,6 +104,9 @@ if need_dataset():
     with tabs[1]:
         show_missing(dataset)
     with tabs[2]:
+        enough = check_size(dataset)
+        if enough is not None:
+            st.markdown(enough.sentence)
         show_balance(dataset)
     with tabs[3]:
         st.markdown("Every step that took rows or columns in, changed them or set them aside.")

@@ -23,7 +23,8 @@ from medcore.records import Watch
 from medcore.split import make_split, read_split
 from medcore.store import read_events, read_json, read_predictions
 
-SMALL = Effort("Small", repeats=2, resamples=6, sizes=3, draws=2, folds=3)
+SMALL = Effort("Small", repeats=2, resamples=5, sizes=3, draws=2, folds=2)
+FEW = Effort("Few", repeats=1, resamples=5, sizes=2, draws=1, folds=3)
 FAST = {"model.name": "logistic", "evaluate.resamples": 100, "data.roles": {"ill": "outcome"}}
 
 
@@ -65,7 +66,7 @@ def test_noise_that_was_learned_by_heart_is_found_out(of_noise):
 
 
 def test_a_real_signal_is_left_by_the_correction(tmp_path):
-    found, _ = look(noise(400, 5, 2.0), tmp_path)
+    found, _ = look(noise(400, 5, 2.0), tmp_path, effort=FEW)
     told = found["bootstrap"]["metrics"]["auroc"]
     assert 0 <= told["optimism"] < 0.05
     assert told["corrected"]["value"] == pytest.approx(
@@ -75,9 +76,9 @@ def test_a_real_signal_is_left_by_the_correction(tmp_path):
 
 
 def test_the_figures_are_as_many_as_the_effort_says(of_noise):
-    assert of_noise["fits"] == count_fits(SMALL) == 2 * 3 + 6 + 1 + 2 * 2 + 1
-    assert len(of_noise["cross_validation"]["spread"]["auroc"]) == 6
-    assert of_noise["bootstrap"]["resamples"] == 6
+    assert of_noise["fits"] == count_fits(SMALL) == 2 * 2 + 5 + 1 + 2 * 2 + 1
+    assert len(of_noise["cross_validation"]["spread"]["auroc"]) == 4
+    assert of_noise["bootstrap"]["resamples"] == 5
     assert of_noise["lost"] == []
 
 
@@ -189,7 +190,7 @@ def test_a_draw_without_a_class_is_counted_not_hidden(tmp_path):
 def test_the_words_say_luck_optimism_and_whether_more_patients_would_help(a_run, of_noise):
     _, evaluation = a_run
     luck, optimism, more = write_findings(of_noise, evaluation)
-    assert luck.startswith("Luck: divided into 6 other test groups")
+    assert luck.startswith("Luck: divided into 4 other test groups")
     assert f"{evaluation.parts['test'].metrics['auroc'].value:.2f}" in luck
     assert "of that is optimism" in optimism
     assert more.startswith("More patients: from")

@@ -339,6 +339,12 @@ def test_newcomers_without_an_outcome_are_refused_in_a_sentence(open_case):
     assert not [b for b in app.button if b.key == "validate"]
 
 
+@pytest.mark.parametrize("page", ["checks", "train"])
+def test_a_page_before_training_says_whether_there_are_enough_patients(open_case, page):
+    read = words(open_case(page, "binary"))
+    assert re.search(r"needs at least [\d,]+ patients by Riley's criteria, and there are 299", read)
+
+
 def test_results_tell_luck_from_skill_when_asked(open_case, no_workers):
     app = open_case("results", "binary")
     assert "20 fits" in words(app)
