@@ -1,6 +1,7 @@
 """A question of time from the rows to predictions for new patients."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,12 +19,13 @@ from medcore.predict import predict_rows
 from medcore.prepare import fit_preparation, prepare_rows
 from medcore.recipes import fit_model, load_model
 from medcore.recipes.weights import choose_weights
-from medcore.records import Block, Prepared
+from medcore.records import Block, Column, Prepared
 from medcore.split import make_split
 from medcore.store.folder import read_predictions
 from medcore.validation.work import validate_run
 from pages.parts.hazards import write_constancy
 from tests.cohorts import breast_tables, tied_cohort
+from tests.picture_rows import picture_dataset
 from tests.prepared_rows import fit, small_config
 
 with warnings.catch_warnings():
@@ -285,3 +287,28 @@ def test_follow_up_prepares_as_duration_and_cause():
         {"censored": 0, "other": 1, "relapse": 2}[word] for word in words
     ]
     assert rows.times == ready.times
+
+
+def test_a_network_for_time_to_event_looks_at_images_as_one_for_classes_does(tmp_path):
+    """Discs in the upper half come with events that are four times as frequent."""
+    pictures = picture_dataset(tmp_path, rows=160)
+    rng = np.random.default_rng(0)
+    upper = pictures.frame["place"].eq("upper").to_numpy(bool)
+    event, lost = rng.exponential(np.where(upper, 1.0, 4.0)), rng.uniform(0.5, 6, 160)
+    frame = pictures.frame.assign(
+        weeks=np.minimum(event, lost), status=np.where(event <= lost, "dead", "alive")
+    )
+    columns = (
+        *(replace(c, role="ignored") if c.name == "place" else c for c in pictures.columns),
+        Column("weeks", "number", "duration", "weeks"),
+        Column("status", "category", "event", None, ("dead", "alive")),
+    )
+    config = small_config(
+        model__name="deepsurv", model__width=16, train__epochs=8, image__size=16,
+        evaluate__horizons="1, 2",
+    )  # fmt: skip
+    ready = configure_dataset(replace(pictures, frame=frame, columns=columns), config)
+    split = make_split(ready, config)
+    fitted = fit_model(ready, split.parts, config, ("dead",), baselines=())
+    risk = predict_rows(fitted.model, ready)[:, 0, -1]
+    assert risk[upper].mean() > risk[~upper].mean() + 0.1
