@@ -26,7 +26,7 @@ FLAGS = [
 ]  # fmt: skip
 PAGES = [
     "", "data", "checks", "images", "train", "results", "validate", "compare", "predict",
-    "dictation", "notes", "workspace",
+    "dictation", "notes", "report", "workspace",
 ]  # fmt: skip
 TRAINED = 240_000
 # Streamlit asks for its host's settings below the page's own address first, and then at the root.

@@ -190,3 +190,29 @@ def test_level_lines_are_drawn_with_their_words():
     assert line.get("y1") == line.get("y2")
     assert float(line.get("y1")) == pytest.approx(low - (low - high) / 4, abs=0.2)
     assert "bias 1" in words(tree)
+
+
+def test_a_band_lies_between_two_lines_that_are_not_drawn_themselves():
+    figure = make_figure("t", "x", "y")
+    for bound, fill in (([0, 1], None), ([2, 3], "tonexty")):
+        figure.add_scatter(x=[0, 1], y=bound, mode="lines", fill=fill, line={"width": 0},
+                           fillcolor="rgba(0,0,0,0.2)", showlegend=False)  # fmt: skip
+    tree = parse(figure)
+    assert not marks(tree, "polyline")
+    corners = marks(tree, "polygon")[0].get("points").split()
+    y = [float(corner.split(",")[1]) for corner in corners]
+    assert len(corners) == 4
+    assert y[0] - y[1] == pytest.approx(y[3] - y[2], abs=0.2)
+    assert y[0] < y[3]
+
+
+def test_counts_in_a_strip_are_written_and_the_shared_axis_has_its_name():
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True)
+    figure.add_scatter(x=[0, 5], y=[1, 0.5], mode="lines", name="all", row=1, col=1)
+    figure.add_scatter(x=[0, 5], y=["all", "all"], mode="text", text=["1,200", "7"],
+                       showlegend=False, row=2, col=1)  # fmt: skip
+    figure.update_xaxes(title="Time, days", row=2, col=1)
+    figure.add_annotation(text="Still followed", xref="paper", x=0, yref="paper", y=0.4)
+    assert {"1,200", "7", "Time, days", "Still followed", "all"} <= set(words(parse(figure)))

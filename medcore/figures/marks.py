@@ -93,12 +93,20 @@ def draw_trace(picture: Picture, trace: Any) -> Iterator[str]:
     elif trace.type == "scatter":
         points, colour = picture.points(trace), trace_colour(picture.figure, trace)
         mode = trace.mode or "lines"
-        if trace.fill == "toself":
+        if trace.fill in ("toself", "tonexty"):
+            ring = points
+            if trace.fill == "tonexty":
+                traces = picture.traces
+                other = traces[traces.index(trace) - 1]
+                ring = _walk(points, trace) + _walk(picture.points(other), other)[::-1]
             shown = trace.fillcolor or colour
-            yield f'<polygon points="{_join(points)}" fill="{shown}" stroke="none"/>'
-            return
+            yield f'<polygon points="{_join(ring)}" fill="{shown}" stroke="none"/>'
         yield from _draw_intervals(picture, trace, colour)
-        if "lines" in mode:
+        if "text" in mode:
+            for (x, y), words in zip(points, listed(trace.text), strict=True):
+                shade = trace.textfont.color or INK
+                yield write_text(x, y + 4, str(words), size=11, anchor="middle", fill=shade)
+        if "lines" in mode and trace.line.width != 0:
             yield from _draw_line(points, trace.line, colour)
         if "markers" in mode:
             size, shade = trace.marker.size, trace.marker.opacity
@@ -119,6 +127,12 @@ def _draw_line(points: list[tuple[float, float]], line: Any, colour: str) -> Ite
     for run in _unbroken(points):
         steps = _make_steps(run) if line.shape == "hv" else run
         yield f'<polyline points="{_join(steps)}" {style}/>'
+
+
+def _walk(points: list[tuple[float, float]], trace: Any) -> list[tuple[float, float]]:
+    """Return the places that a trace's line passes, step by step where it goes in steps."""
+    known = [point for point in points if math.isfinite(sum(point))]
+    return _make_steps(known) if trace.line.shape == "hv" else known
 
 
 def _unbroken(points: list[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:

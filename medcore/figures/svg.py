@@ -47,6 +47,7 @@ def draw_svg(figure: go.Figure, width: int = WIDTH) -> str:
         f'role="img" aria-label="{html.escape(title)}" font-family="sans-serif" font-size="12">',
         write_text(4, 20, title, size=15, weight="600"),
         *(mark for picture in pictures for mark in _draw_picture(picture)),
+        *_draw_headings(figure, left, height - under - BOTTOM),
         *_draw_x_axis(figure, pictures[0].x, height - under - BOTTOM),
         *_draw_legend(legend, height - under + 8),
         "</svg>",
@@ -97,8 +98,9 @@ def _longest_label(figure: go.Figure) -> int:
 def _draw_x_axis(figure: go.Figure, x: Axis, bottom: float) -> Iterator[str]:
     for place, words in x.ticks():
         yield write_text(place, bottom + 16, words, anchor="middle")
+    titles = [axis.title.text for axis in figure.select_xaxes()]
     middle = (x.start + x.end) / 2
-    yield write_text(middle, bottom + 36, figure.layout.xaxis.title.text or "", anchor="middle")
+    yield write_text(middle, bottom + 36, next(filter(None, titles), ""), anchor="middle")
 
 
 def _draw_grid(picture: Picture) -> Iterator[str]:
@@ -144,13 +146,20 @@ def _draw_notes(picture: Picture) -> Iterator[str]:
     top, right = min(picture.y.start, picture.y.end), max(picture.x.start, picture.x.end)
     for note in picture.figure.layout.annotations:
         on_it = (note.yref or "y").split()[0] in (picture.name, "paper")
-        if not note.text or not on_it:
+        if not note.text or not on_it or note.xref == "paper":
             continue
         if note.xref == "x":
             yield write_text(picture.x.place(note.x) + 4, top + 10, note.text, size=11)
         elif note.yref == picture.name:
             place = picture.y.place(note.y)
             yield write_text(right - 4, place - 4, note.text, size=11, anchor="end")
+
+
+def _draw_headings(figure: go.Figure, left: float, bottom: float) -> Iterator[str]:
+    """Yield the words that stand above a strip."""
+    for note in figure.layout.annotations:
+        if note.text and note.xref == note.yref == "paper":
+            yield write_text(left, bottom - note.y * (bottom - TOP), note.text, size=11)
 
 
 def _lay_legend(figure: go.Figure, width: int) -> Iterator[tuple[float, int, Any, str]]:

@@ -188,6 +188,8 @@ def say_measures(facts: Facts) -> str:
     by: dict[str, list[str]] = {}
     for name, metric in part.metrics.items():
         by.setdefault(metric.method, []).append(label_metric(name))
+    if len(by) == 1:
+        by = {method: ["every figure"] for method in by}
     told = "; ".join(f"{METHODS.get(m, m)}: {', '.join(names)}" for m, names in by.items())
     return (
         f"95 % intervals by {told}. {facts.config.evaluate.resamples:,} resamples; where patients "

@@ -74,7 +74,8 @@ def _say_event(facts: Facts) -> str:
     events = " or ".join(f"'{name}'" for name in facts.evaluation.classes)
     horizons = facts.evaluation.curves["model"].get("horizons", ())
     by = ", ".join(f"{horizon['time']:g}" for horizon in horizons)
-    return f"Time to {events} in column '{facts.outcome.name}'{since}; risks told by {by}."
+    unit = f" {length.unit}" if length and length.unit else ""
+    return f"Time to {events} in column '{facts.outcome.name}'{since}; risks told by {by}{unit}."
 
 
 def say_inputs(facts: Facts) -> str:
