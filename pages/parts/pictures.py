@@ -23,6 +23,8 @@ def show_charts(run: Run, evaluation: Evaluation, most: int | None = None) -> No
         drawn = [(name, chart) for name, chart in drawn if name not in APART]
     abreast = 2 if len(evaluation.classes) <= 4 else 1
     for pair in batched(drawn, abreast):
+        height = max(figure.layout.height for _, (figure, _) in pair)
         for column, (name, (figure, table)) in zip(st.columns(abreast), pair, strict=False):
+            figure.update_layout(height=height)
             with column:
                 show_chart(figure, table, name)
