@@ -96,6 +96,16 @@ def test_the_judgement_has_every_figure_with_an_interval(judged):
     )  # fmt: skip
 
 
+def test_sites_left_out_in_turn_are_pooled_by_harrells_c(tmp_path):
+    roles = {"weeks": "duration", "status": "event", "ward": "site"}
+    config = settings(model__name="cox", split__kind="site", data__roles=roles)
+    found = run(config, _dataset(cohort_table(200)), folder=tmp_path / "run").curves["sites"]
+    assert found["unseen"]
+    assert [site["site"] for site in found["sites"]] == ["a", "b"]
+    values = [metric["value"] for metric in found["figures"]["c_index"]["metrics"]]
+    assert min(values) <= found["figures"]["c_index"]["pooled"]["value"] <= max(values)
+
+
 def test_predictions_hold_a_risk_by_each_horizon_that_never_falls(judged):
     _, folder, _ = judged
     predictions = read_predictions(folder)
