@@ -276,16 +276,24 @@ def test_a_number_is_shifted_by_what_the_others_are_off():
 
 
 def test_nobodys_update_is_learned_from_their_own_outcome():
-    plain = predictions_of("binary")
-    frame = plain.frame.copy()
-    frame.loc[7, "outcome"] = "no" if frame.loc[7, "outcome"] == "yes" else "yes"
+    plain = predictions_of("regression")
+    spaced = plain.frame.assign(outcome=np.arange(60.0))
+    # Too little to change anybody's rank, by which the folds are dealt.
+    nudged = spaced.assign(outcome=spaced["outcome"] + 0.4 * (spaced["row_id"] == 7))
     first, second = (
-        update_predictions(p, RunConfig())[0].frame.query("model == 'updated'")
-        for p in (plain, replace(plain, frame=frame))
+        update_predictions(replace(plain, frame=frame), RunConfig())[0]
+        .frame.query("model == 'updated'")["predicted"]
+        .to_numpy()
+        for frame in (spaced, nudged)
     )
-    # The folds are dealt by outcome, so that only a patient whose fold stayed can be compared.
-    assert not np.allclose(first["p_yes"], second["p_yes"])
-    assert (first["p_yes"] + first["p_no"]).to_numpy() == pytest.approx(1)
+    assert first[7] == second[7]
+    assert (first != second).sum() == pytest.approx(48, abs=4)
+
+
+def test_updated_risks_of_both_classes_sum_to_one():
+    both, _ = update_predictions(predictions_of("binary"), RunConfig())
+    updated = both.frame[both.frame["model"] == UPDATED]
+    assert (updated["p_yes"] + updated["p_no"]).to_numpy() == pytest.approx(1)
 
 
 SHARE = st.floats(0, 1)
