@@ -75,6 +75,15 @@ def test_what_is_left_to_say_is_a_list_and_an_absent_use_is_told(visit):
     assert {"17", "25", "3a"} <= set(table["Item"])
 
 
+def test_a_summary_of_another_version_counts_as_no_report(visit):
+    folder, open_it = visit
+    write_report(folder, folder / "report")
+    (folder / "report" / "summary.json").write_text('{"files": []}')
+    app = open_it()
+    check(app)
+    assert not app.subheader
+
+
 def test_a_report_of_an_earlier_judgement_is_called_so(visit):
     folder, open_it = visit
     write_report(folder, folder / "report")

@@ -24,7 +24,7 @@ from medcore.report.source import comparison_rows, find_dataset
 from medcore.store.files import plain, replacing, write_whole
 from medcore.store.folder import CONFIG, EVALUATION, PREDICTIONS
 
-SUMMARY = "summary.json"
+SUMMARY, VERSION = "summary.json", 1
 ONNX, INPUTS, CLAIM = "model.onnx", "model_inputs.json", "claim.csv"
 FILES = (
     "report.html", "model_card.md", "tripod_ai.csv", CLAIM, ONNX, INPUTS, "predictions.csv", CONFIG,
@@ -84,9 +84,10 @@ def write_report(
 def read_summary(folder: Path) -> dict[str, Any] | None:
     """Return what a report's folder tells of itself; None where there is no whole report."""
     try:
-        return json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        told = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return told if isinstance(told, dict) and told.get("version") == VERSION else None
 
 
 def report_is_current(run_folder: Path, summary: Mapping[str, Any]) -> bool:
@@ -147,6 +148,7 @@ def _write_predictions(run_folder: Path, target: Path) -> None:
 
 def _write_summary(facts: Facts, report: Report) -> bytes:
     told = {
+        "version": VERSION,
         "files": list(report.files),
         "export": report.export,
         "headline": write_headline(facts.evaluation, facts.outcome.name, facts.outcome.unit or ""),

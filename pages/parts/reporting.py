@@ -110,10 +110,10 @@ def show_report(run: Run, summary: Mapping[str, Any]) -> None:
         + (f"**{count(missing, 'item')} of TRIPOD+AI need you** (below)." if missing else
            "every item of TRIPOD+AI is reported.")
     )  # fmt: skip
-    lines = [summary["headline"], summary["export"]]
+    st.markdown(f"- {summary['headline']}\n- {summary['export']}")
     if warned := summary["warnings"]:
-        lines.append(f"{count(len(warned), 'warning')} of the run: {' '.join(warned)}")
-    st.markdown("\n".join(f"- {line}" for line in lines))
+        with st.expander(f"{count(len(warned), 'warning')} of the run stand in it"):
+            st.markdown("\n".join(f"- {sentence}" for sentence in warned))
     if not summary["intended_use"]:
         st.warning("The report says that its intended use is not reported: say it above.")
     folder = run.folder / REPORT
