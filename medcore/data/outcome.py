@@ -29,7 +29,9 @@ def find_outcome(dataset: Dataset) -> Column:
 def _one_outcome(dataset: Dataset) -> Column:
     outcomes = dataset.with_role("outcome")
     if not outcomes:
-        raise ConfigError("No outcome is chosen; say which column is to be predicted.")
+        timed = dataset.with_role("duration")
+        event = f" (or the event, for the time to it in '{timed[0].name}')" if timed else ""
+        raise ConfigError(f"No outcome is chosen; say which column is to be predicted{event}.")
     if len(outcomes) > 1:
         names = "' and '".join(column.name for column in outcomes[:2])
         raise ConfigError(f"'{names}' both have the role outcome; keep one.")
