@@ -127,7 +127,8 @@ def _list_patients(folder: str, outcome: str) -> dict[str, int]:
         if name == "predicted":
             told = f"predicted {row[name]:.4g}, had {happened:.4g}"
         elif name is not None:
-            told = f"risk {row[name]:.0%}, {outcome} = {happened}"
+            when = f" by {predictions.horizons[-1].label}" if predictions.horizons else ""
+            told = f"risk{when} {row[name]:.0%}, {outcome} = {happened}"
         else:
             told = f"{outcome} = {happened}"
         listed[f"Test patient {place}: {told}"] = int(row["row_id"])
