@@ -21,7 +21,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from medcore.config import RunConfig, change_config
+from medcore.config import RunConfig, change_config, preset_config
 from medcore.data.media import MediaFolder
 from medcore.models import build_from_spec, network_spec
 from medcore.prepare import fit_preparation, prepare_rows
@@ -30,7 +30,7 @@ from medcore.records import Block, Column, Dataset, Prepared
 from medcore.train import train_network
 from tests.benchmarks import Row
 
-ROWS, BATCH, PAIRS = 1_280, 64, 5
+ROWS, BATCH, PAIRS = 640, 64, 5
 FILES, MANY, LARGE = 500, 20_000, 128
 PLAIN = {"image.rotate": 0, "image.shift": 0, "image.zoom": 0, "image.intensity": 0}
 
@@ -133,11 +133,11 @@ def train_many(place: Path) -> None:
     frame = pd.DataFrame({"scan": names, "ill": rng.choice(["no", "yes"], MANY)}).astype("string")
     columns = Column("scan", "image", "input"), Column("ill", "category", "outcome")
     dataset = Dataset("many", "made", "0" * 64, frame, columns, (), media.folder)
-    config = change_config(RunConfig(), {"train.epochs": 1, "train.batch_size": 256})
+    config = change_config(preset_config("balanced", None, ["image"]), {"train.epochs": 1})
     train = prepare_rows(
         fit_preparation(dataset, frame.index.to_numpy(), config, ("no", "yes")), dataset
     )
-    stop = time.monotonic() + 60
+    stop = time.monotonic() + 30
     fitting = train_network(
         "resnet_small", train, None, config, fit="memory", seed=0,
         stopping=lambda: time.monotonic() > stop,
