@@ -35,7 +35,7 @@ STATES = split_words(
     "NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY"
 )
 PATTERNS: tuple[tuple[IdentifierKind, re.Pattern[str]], ...] = (
-    ("e-mail", re.compile(r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+")),
+    ("e-mail", re.compile(r"(?<![\w.+\-])[\w.+\-]{1,64}@[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,5}")),
     ("link", re.compile(r"(?:https?://|www\.)\S+[\w/]|\b(?:\d{1,3}\.){3}\d{1,3}\b")),
     ("date", re.compile(
         rf"\b(?:\d{{4}}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])|"
