@@ -102,3 +102,9 @@ def test_any_text_is_marked_without_overlap(text):
     assert all(a.end <= b.start for a, b in itertools.pairwise(found))
     assert all(text[i.start : i.end] == i.text for i in found)
     replaced(text, Surrogates(1, "p"))
+
+
+@pytest.mark.parametrize("text", ["a" * 60_000, "1" * 60_000, "12-" * 20_000])
+def test_one_endless_word_is_looked_through_in_one_go(text):
+    # Quadratic patterns would take minutes here and meet the suite's own limit.
+    assert isinstance(find_identifiers(text, LEXICON), list)

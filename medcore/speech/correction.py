@@ -27,8 +27,8 @@ from medcore.speech.transcript import Word
 UNSURE, MOST_WORDS, LEAST_LIKENESS = 0.85, 5, 0.6
 LEAST_CANDIDATES, CANDIDATES_PER_SECOND, HOT_WORDS, TERMS_PER_PROMPT = 14, 0.5, 20, 8
 # Chosen on synthetic voices (tests.benchmarks.speech): likelihood difference, likeness, constant.
-BY_LIKELIHOOD, BY_LIKENESS, LIKENESS_CENTRE, CONSTANT = 0.6, 7.0, 0.70, -3.4
-DEFAULT_CONFIDENCE, LEAST_CONFIDENCE = 0.5, 0.015
+BY_LIKELIHOOD, BY_LIKENESS, LIKENESS_CENTRE, CONSTANT = 0.6, 7.0, 0.70, -4.2
+DEFAULT_CONFIDENCE, LEAST_CONFIDENCE = 0.5, 0.0065
 LEAST_LETTERS = 5
 OPPOSITES = re.compile(r"^(hyper|hypo|in|un|non|a|an|pre|post|sub|supra|inter|intra)(?=\w{4})")
 
