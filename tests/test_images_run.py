@@ -63,11 +63,14 @@ def test_the_three_fits_differ(finished):
     assert any(not np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_many_images_get_a_single_fit(finished):
+def test_how_often_a_network_is_fitted_hangs_on_the_images_own_size(finished, monkeypatch):
     _, dataset, _ = finished
-    config = change_config(RunConfig(), {"train.epochs": 2000, "image.size": 1024})
+    config = change_config(RunConfig(), {"train.epochs": 10})
     parts = make_split(dataset, config).parts
-    assert make_plan(dataset, parts, config, ("lower", "upper")).members == ("resnet_small",)
+    work = len(parts["train"]) * 16 * 16 * 10
+    for limit, fits in ((work, 3), (work - 1, 1)):
+        monkeypatch.setattr("medcore.recipes.plan.QUICK", limit)
+        assert len(make_plan(dataset, parts, config, ("lower", "upper")).members) == fits
 
 
 def test_new_pictures_come_back_with_predictions_in_their_order(finished, tmp_path):

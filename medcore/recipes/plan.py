@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import ENCODER_NAMES, Kind, RunConfig, generator
+from medcore.data.media import image_shape
 from medcore.errors import FitError
 from medcore.records import Dataset, Parts
 from medcore.split import cross_fit_folds
@@ -27,6 +28,7 @@ RECOMMENDED_SURVIVAL = ("cox", "deepsurv")
 RECOMMENDED_OF: dict[str, tuple[str, ...]] = {"image": ("encoder", "encoder 2", "encoder 3")}
 # Rows × numbers an item × epochs beyond which one fit of a network must do.
 QUICK = 2e8
+LOOK = 20
 # What stands beside a model that sees no table: the simple features are enough for these.
 SPARE_BASELINES = ("prevalence", "logistic", "cox")
 BASELINES = ("prevalence", "logistic", "random_forest", "gradient_boosting", "cox")
@@ -147,9 +149,20 @@ def choose_members(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[s
         return ("mlp", "logistic")
     encoder = getattr(config, kinds[0]).encoder
     members = [name.replace("encoder", encoder) for name in RECOMMENDED_OF[kinds[0]]]
-    side = getattr(getattr(config, kinds[0]), "size", 1)
-    work = len(parts["train"]) * float(side) ** 2 * config.train.epochs
+    work = len(parts["train"]) * _item_numbers(dataset, config) * config.train.epochs
     return tuple(members if work <= QUICK else [m for m in members if " " not in m])
+
+
+def _item_numbers(dataset: Dataset, config: RunConfig) -> int:
+    """Return how many numbers an image has once it is brought to size, from some of them."""
+    largest = 1
+    for column in dataset.with_role("input"):
+        if column.kind == "image" and dataset.media is not None:
+            for name in dataset.frame[column.name].dropna().head(LOOK):
+                height, width = image_shape(dataset.media, str(name))[:2]
+                scale = min(1.0, config.image.size / max(height, width))
+                largest = max(largest, round(height * scale) * round(width * scale))
+    return largest
 
 
 def draw_folds(
