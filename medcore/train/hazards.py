@@ -22,6 +22,8 @@ RANKING, SIGMA = 0.2, 0.1
 TINY = 1e-12
 # A partial likelihood within a batch leans on how many events it holds.
 EVENTS = 24
+# Beyond so many steps an epoch, larger groups to compare within tell more than further steps.
+MOST_STEPS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,9 @@ class Hazards:
         """Return how many rows a step needs so that enough events are compared within it."""
         cause = rows.outcome[:, 1]
         share = float((cause > 0).float().mean())
-        return min(len(rows), round(EVENTS / max(share, 1e-9))) if self.name == "deepsurv" else 1
+        if self.name != "deepsurv":
+            return 1
+        return min(len(rows), max(round(EVENTS / max(share, 1e-9)), len(rows) // MOST_STEPS))
 
     def _cuts(self, like: Tensor) -> Tensor:
         return torch.tensor(self.cuts, dtype=torch.float32, device=like.device)
