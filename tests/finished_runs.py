@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -67,6 +69,11 @@ def a_picture_table() -> Dataset:
     return dataset
 
 
+def a_followed_table() -> Dataset:
+    """Return heart failure as a table of its own, whose settings are not those of other cases."""
+    return replace(load_sample("heart_failure"), name="Follow-up", sha256="3" * 64)
+
+
 CASES = {
     "pictures": (
         a_picture_table,
@@ -89,7 +96,7 @@ CASES = {
         },
     ),
     "survival": (
-        lambda: load_sample("heart_failure"),
+        a_followed_table,
         {
             "data.roles": {"death": "event", "time": "duration"},
             "model.name": "deepsurv",

@@ -17,14 +17,32 @@ from medcore.config import generator
 from medcore.errors import DataError
 from medcore.lexicon import Lexicon, find_terms, find_tokens, protected_reason
 
-NORMALISER = "small letters, no punctuation, hyphens as blanks, number words up to twelve as digits"
-DIGITS = {
-    word: str(number)
-    for number, word in enumerate(
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-         "eleven", "twelve")
-    )
-}  # fmt: skip
+NORMALISER = "small letters, no punctuation, hyphens as blanks, number words up to 999 as digits"
+SMALL = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+NUMBERS = {word: number for number, word in enumerate(SMALL)}
+TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+NUMBERS |= {word: 10 * number for number, word in enumerate(TENS, 2)}
 SHORT_UNITS = {"milligram": "mg", "milligrams": "mg", "microgram": "mcg", "micrograms": "mcg"}
 RESAMPLES = 1000
 
@@ -58,16 +76,40 @@ class SpeechScore:
 
 
 def normalise(text: str) -> str:
-    """Return a text as the normalised error rates compare it.
+    """Return a text as the normalised error rates compare it; numbers up to 999 as digits.
 
-    >>> normalise("Metoprolol twenty-five, two milligrams.")
-    'metoprolol twenty five 2 mg'
+    >>> normalise("Metoprolol twenty-five milligrams, two doses, one hundred and twenty.")
+    'metoprolol 25 mg 2 doses 120'
     """
-    text = re.sub(r"(?<=\\d),(?=\\d{3})", "", text.lower().replace("’", "'"))
+    text = re.sub(r"(?<=\d),(?=\d{3})", "", text.lower().replace("’", "'"))
     words = re.sub(r"(?<!\d)\.|\.(?!\d)|[^\w\s.']", " ", text).split()
-    return " ".join(
-        SHORT_UNITS.get(DIGITS.get(word, word), DIGITS.get(word, word)) for word in words
-    )
+    return " ".join(SHORT_UNITS.get(word, word) for word in _read_numbers(words))
+
+
+def _read_numbers(words: list[str]) -> list[str]:
+    """Return words with spoken numbers as digits: "twenty five", "one hundred and twenty"."""
+    done: list[str] = []
+    number: int | None = None
+    for place, word in enumerate([*words, ""]):
+        new = NUMBERS.get(word)
+        follows = number is not None and new is not None
+        if word == "hundred" and number is not None and number < 10:
+            number *= 100
+        elif follows and (number % 100 == 0 < number or (number % 10 == 0 < number and new < 10)):
+            number += new
+        elif (
+            word == "and"
+            and number
+            and number % 100 == 0
+            and words[place + 1 : place + 2]
+            and (words[place + 1] in NUMBERS)
+        ):
+            continue
+        else:
+            done += [] if number is None else [str(number)]
+            number = new
+            done += [word] if new is None and word else []
+    return done
 
 
 # Per recording: errors and what they are divided by, for every measure.
