@@ -35,6 +35,7 @@ from medcore.store import (
 )
 from medcore.store.home import writing
 from medcore.store.tables import runs
+from pages.parts.form import walk_fields
 from pages.parts.sections import SECTIONS
 from tests.finished_runs import CASES, finish_run, keep_case
 
@@ -730,3 +731,9 @@ def test_checks_show_why_values_may_be_missing_and_what_deleting_costs():
     app.slider(key="missing_limit").set_value(50).run()
     check(app)
     assert words(app) != before
+
+
+def test_the_form_lets_nobody_name_a_file_of_the_server():
+    names = [name for name, _ in walk_fields()]
+    assert "image.size" in names
+    assert "image.weights" not in names

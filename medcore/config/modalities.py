@@ -68,7 +68,8 @@ class ImageConfig(Section):
     )  # fmt: skip
     weights: str = Field(
         "", title="Starting weights", json_schema_extra=ADVANCED,
-        description="A local safetensors file to start from; empty starts from random weights.",
+        description="A safetensors file to start from, named on the command line or in a settings "
+        "file; empty starts from random weights.",
     )  # fmt: skip
     frozen: float = Field(
         0.0, ge=0, le=1, title="Frozen share", json_schema_extra=ADVANCED,

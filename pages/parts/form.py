@@ -52,6 +52,10 @@ APART = ("version", "task", "data", "outcome")
 ABOVE = ("split.kind", "model.name", "evaluate.horizons")
 
 
+# For the command line alone: a visitor must not name files of the server.
+LOCAL_ONLY = ("image.weights",)
+
+
 def walk_fields(section: type[Section] = RunConfig, prefix: str = "") -> Iterator[tuple]:
     """Yield (dotted name, field) for every setting that the form shows."""
     for name, field in section.model_fields.items():
@@ -60,7 +64,7 @@ def walk_fields(section: type[Section] = RunConfig, prefix: str = "") -> Iterato
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, Section):
             yield from walk_fields(inner, f"{prefix}{name}.")
-        else:
+        elif f"{prefix}{name}" not in LOCAL_ONLY:
             yield f"{prefix}{name}", field
 
 
