@@ -150,7 +150,7 @@ def test_three_clicks_end_at_results_that_say_it_in_words(trained, visit):
 def test_a_patient_with_unknown_values_gets_a_risk_and_a_warning(trained, visit):
     page = visit()
     page.goto(with_page(trained, "predict"))
-    page.get_by_label("age (years)").fill("140")
+    page.get_by_label("age (years)", exact=True).fill("140")
     click(page, "Predict")
     expect(page.get_by_text(re.compile(r"Risk of disease = yes: \d+%"))).to_be_visible()
     expect(page.get_by_text(re.compile("lies outside what training"))).to_be_visible()
