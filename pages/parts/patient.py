@@ -144,7 +144,9 @@ def _show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> Non
     _show_unusual(said["unusual"])
     imputed = said["imputed"]
     if imputed:
-        with st.expander(f"{count(len(imputed), 'value')} unknown; what the model took instead"):
+        were = "was" if len(imputed) == 1 else "were"
+        said_so = f"{count(len(imputed), 'value')} {were} unknown; what the model took instead"
+        with st.expander(said_so):
             st.dataframe(
                 {
                     "Column": [row["column"] for row in imputed],
