@@ -3,7 +3,9 @@
 `python -m tests.benchmarks [NAME …]` runs the modules of this folder that have a `rows()`.
 """
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -23,3 +25,9 @@ class Row:
             return None
         sign, bound = self.limit.split()
         return self.value <= float(bound) if sign == "<=" else self.value >= float(bound)
+
+
+def peak_memory() -> float:
+    """Return the most this process held, in MB; `ru_maxrss` would start with the parent's."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024

@@ -21,7 +21,7 @@ from medcore.config import RunConfig, change_config
 from medcore.evaluate import evaluate_predictions
 from medcore.evaluate.ranking import delong
 from medcore.records import Predictions
-from tests.benchmarks import Row
+from tests.benchmarks import Row, peak_memory
 
 ROWS, RESAMPLES, LOOPED = 100_000, 1000, 4
 CHILD = "from tests.benchmarks.evaluation import evaluate_all; evaluate_all()"
@@ -54,15 +54,13 @@ def rows() -> Iterator[Row]:
 
 def evaluate_all() -> None:
     """Evaluate once and print the seconds and the peak memory in MB."""
-    import resource
-
     event, risk, _ = _draw()
     predictions = _make_predictions(event, risk)
     config = change_config(RunConfig(), {"evaluate.resamples": RESAMPLES})
     started = time.perf_counter()
     evaluate_predictions(predictions, config)
     took = time.perf_counter() - started
-    print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(took, peak_memory())
 
 
 def _draw() -> tuple[np.ndarray, np.ndarray, np.random.Generator]:

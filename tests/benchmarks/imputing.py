@@ -6,16 +6,14 @@ of memory above what it held before.
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks import Row
+from tests.benchmarks import Row, peak_memory
 
 SIZES = {"knn": (10_000, 50), "iterative": (10_000, 50), "denoising_autoencoder": (10_000, 30),
          "miwae": (10_000, 30)}  # fmt: skip
@@ -77,20 +75,15 @@ def _theirs(table: np.ndarray, name: str) -> Callable[[], object]:
     return lambda: imputer.fit(table).transform(table)
 
 
-def _peak() -> float:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024
-
-
 def main(whose: str, name: str) -> None:
     """Fit and fill once; print seconds and megabytes."""
     table = make_table(*SIZES[name])
     (_ours if whose == "ours" else _theirs)(table[:200], name)()
     work = (_ours if whose == "ours" else _theirs)(table, name)
-    before = _peak()
+    before = peak_memory()
     started = time.perf_counter()
     work()
-    print(time.perf_counter() - started, _peak() - before)
+    print(time.perf_counter() - started, peak_memory() - before)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from medcore.prepare import fit_preparation, prepare_rows
 from medcore.prepare.pixels import Shape, load_pixels
 from medcore.records import Block, Column, Dataset, Prepared
 from medcore.train import train_network
-from tests.benchmarks import Row
+from tests.benchmarks import Row, peak_memory
 
 ROWS, BATCH, PAIRS = 640, 64, 5
 FILES, MANY, LARGE = 500, 20_000, 128
@@ -125,7 +125,6 @@ def _memory_row() -> Row:
 
 def train_many(place: Path) -> None:
     """Draw, prepare and train on many images, and print the largest memory of this process."""
-    import resource
 
     torch.set_num_threads(1)
     media, rng = MediaFolder(place / "media"), np.random.default_rng(0)
@@ -143,7 +142,7 @@ def train_many(place: Path) -> None:
         stopping=lambda: time.monotonic() > stop,
     )  # fmt: skip
     list(fitting)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    print(peak_memory() * 2**20)
 
 
 def _draw(rng: np.random.Generator) -> np.ndarray:
