@@ -141,6 +141,7 @@ def test_three_clicks_end_at_results_that_say_it_in_words(trained, visit):
     expect(page.get_by_text(re.compile(r"Of 100 patients with disease = yes"))).to_be_visible()
     for label in ("Recall (sensitivity)", "Accuracy", "F1"):
         expect(page.get_by_test_id("stMetricLabel").filter(has_text=label).first).to_be_visible()
+    page.get_by_test_id("stDataFrame").first.wait_for()
     for name in ("Prevalence only", "Logistic regression", "Random forest", "Gradient boosting"):
         assert page.get_by_text(name).count() or page.get_by_test_id("stDataFrame").count()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
