@@ -14,10 +14,11 @@ from medcore.laboratory import (
 )
 from medcore.strategies import BALANCE_TITLES, MISSING_TITLES
 from pages.parts import state
-from pages.parts.cells import find_laboratory, show_live, show_result
+from pages.parts.cells import find_laboratory, show_result
 from pages.parts.form import WORDS
 from pages.parts.frame import count, need_dataset, open_page, write_seconds
 from pages.parts.masking import show_masking
+from pages.parts.waiting import watch_job
 
 USUAL_MISSING, USUAL_BALANCE = ("median", "iterative", "drop_rows"), ("none", "class_weight")
 
@@ -82,7 +83,7 @@ def show_strategies(config: RunConfig) -> None:
     ):  # fmt: skip
         start(choice, config)
     if active:
-        st.fragment(show_live, run_every=1)(job.id)
+        st.fragment(watch_job, run_every=1)(job.id)
     elif job is not None:
         show_result(job, config)
 

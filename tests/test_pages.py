@@ -641,7 +641,7 @@ def test_explain_offers_to_find_out_and_queues_it(open_case, kept, monkeypatch):
     workspace = open_workspace(open_home(), kept[1])
     (job,) = list_jobs(workspace, kind="explain", active_only=True)
     assert (job.run, job.payload) == (kept[2]["binary"][1], ExplainChoice().values())
-    app.button(key="stop_explain").click().run()
+    app.button(key=f"stop_here_{job.id}").click().run()
     check(app)
 
 

@@ -9,14 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from medcore.config import RunConfig
-from medcore.errors import MedcoreError
 from medcore.evaluate import explain_metric, label_metric, write_metric
-from medcore.jobs import Job, list_jobs, start_run, stop_job, tend
+from medcore.jobs import Job, list_jobs, start_run
 from medcore.laboratory import cell_config, cell_title, read_choice, write_conclusion
 from pages.parts import state
 from pages.parts.charts import BLUE, GREYS, make_figure, show_chart
 from pages.parts.form import WORDS
-from pages.parts.frame import RESEARCH, write_seconds
+from pages.parts.frame import RESEARCH
 from pages.parts.strategies import read_metric
 from pages.parts.training import WATCHED
 
@@ -33,27 +32,6 @@ def find_laboratory(kind: str = "laboratory") -> Job | None:
     now = state.current()
     jobs = list_jobs(now.workspace, kind=kind)
     return next((job for job in jobs if job.payload["dataset"] == now.dataset.id), None)
-
-
-def show_live(identity: str) -> None:
-    """Show how far a comparison is."""
-    workspace = state.current().workspace
-    tend(workspace.home)
-    job = next((job for job in list_jobs(workspace, active_only=True) if job.id == identity), None)
-    if job is None:
-        st.rerun()
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    text = f"{job.message} · {job.fraction:.0%}"
-    if job.seconds_left is not None:
-        text += f" · {write_seconds(job.seconds_left)} left"
-    left.progress(min(1.0, job.fraction), text=text)
-    if right.button(
-        "Stop", icon=":material/stop_circle:", key=f"stop_here_{identity}", width="stretch"
-    ):
-        try:
-            stop_job(workspace, identity)
-        except MedcoreError as error:
-            st.toast(str(error))
 
 
 def show_end(job: Job) -> bool:

@@ -11,12 +11,11 @@ import streamlit as st
 
 from medcore.data import assign_columns
 from medcore.errors import MedcoreError
-from medcore.jobs import Job, get_job, list_jobs, stop_job, tend
+from medcore.jobs import Job, list_jobs
 from medcore.records import Column, Run
 from medcore.store import get_dataset_row, read_columns, read_json, read_predictions
 from medcore.store.folder import EXPLANATION
 from pages.parts import state
-from pages.parts.frame import write_seconds
 from pages.parts.patient import enter_patient
 
 MOST_LISTED = 1_000
@@ -43,25 +42,6 @@ def has_table(run: Run) -> bool:
     except MedcoreError:
         return False
     return True
-
-
-def watch_job(identity: str) -> None:
-    """Show how far an explanation is, with a way to stop it."""
-    workspace = state.current().workspace
-    tend(workspace.home)
-    job = get_job(workspace, identity)
-    if not job.active:
-        st.rerun()
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    text = f"{job.message} · {job.fraction:.0%}"
-    if job.seconds_left is not None:
-        text += f" · {write_seconds(job.seconds_left)} left"
-    left.progress(min(1.0, job.fraction), text=text)
-    if right.button("Stop", icon=":material/stop_circle:", key="stop_explain", width="stretch"):
-        try:
-            stop_job(workspace, identity)
-        except MedcoreError as error:
-            st.toast(str(error))
 
 
 def choose_target(targets: Sequence[str], outcome: Column) -> str:

@@ -13,7 +13,7 @@ from medcore.errors import MedcoreError
 from medcore.evaluate import explain_metric, label_metric, write_metric
 from medcore.evaluate.sample_size import explained_by_loss
 from medcore.figures import draw_size_curve
-from medcore.jobs import Job, list_jobs, start_optimism, stop_job, tend
+from medcore.jobs import Job, list_jobs, start_optimism
 from medcore.optimism import (
     EFFORTS,
     count_fits,
@@ -29,6 +29,7 @@ from pages.parts import state
 from pages.parts.charts import show_chart
 from pages.parts.frame import write_seconds
 from pages.parts.strategies import read_metric
+from pages.parts.waiting import watch_job
 
 GONE = (
     "The data set of this model was deleted, so it cannot be fitted again on other patients; its "
@@ -47,7 +48,7 @@ def show_luck(run: Run, evaluation: Evaluation) -> None:
     jobs = list_jobs(state.current().workspace, kind="optimism")
     job = next((job for job in jobs if job.run == run.id), None)
     if job is not None and job.active:
-        st.fragment(_watch, run_every=1)(job.id)
+        st.fragment(watch_job, run_every=1)(job.id)
         return
     if job is not None and job.state in ("failed", "stopped"):
         _say_ended(job)
@@ -70,24 +71,6 @@ def say_size(run: Run, evaluation: Evaluation) -> str:
             return f"By what this model explains of its test patients, {words}"
     usual = cohort.get("sample_size")
     return usual["sentence"] if usual else ""
-
-
-def _watch(identity: str) -> None:
-    workspace = state.current().workspace
-    tend(workspace.home)
-    job = next((job for job in list_jobs(workspace, active_only=True) if job.id == identity), None)
-    if job is None:
-        st.rerun()
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    text = f"{job.message} · {job.fraction:.0%}"
-    if job.seconds_left is not None:
-        text += f" · {write_seconds(job.seconds_left)} left"
-    left.progress(min(1.0, job.fraction), text=text)
-    if right.button("Stop", icon=":material/stop_circle:", key="stop_optimism", width="stretch"):
-        try:
-            stop_job(workspace, identity)
-        except MedcoreError as error:
-            st.toast(str(error))
 
 
 def _say_ended(job: Job) -> None:

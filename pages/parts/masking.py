@@ -15,9 +15,10 @@ from medcore.jobs import start_laboratory
 from medcore.laboratory import MASKED, MECHANISMS, SHARES, MaskChoice, write_masking
 from medcore.strategies import MISSING_TITLES
 from pages.parts import state
-from pages.parts.cells import find_laboratory, show_end, show_live
+from pages.parts.cells import find_laboratory, show_end
 from pages.parts.charts import make_figure, show_chart
 from pages.parts.strategies import read_metric
+from pages.parts.waiting import watch_job
 
 USUAL = ("median", "knn", "iterative", "denoising_autoencoder")
 DEEP_REMARK = "The autoencoder and MIWAE are networks: they take minutes, the others seconds."
@@ -51,7 +52,7 @@ def show_masking(config: RunConfig) -> None:
         start_laboratory(now.workspace, now.dataset.id, config, choice)
         st.rerun()
     if active:
-        st.fragment(show_live, run_every=1)(job.id)
+        st.fragment(watch_job, run_every=1)(job.id)
     elif job is not None and show_end(job):
         _show_figures(job.result)
 
