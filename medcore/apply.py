@@ -152,7 +152,7 @@ def describe_numbers(deployed: Deployed) -> dict[str, dict[str, Any]]:
 def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the model says of one patient, JSON-ready; None or absent means unknown.
 
-    The value of an image column is the path of a file.
+    The value of an image or audio column is the path of a file.
     Keys: classes, value, low, high (lists, or numbers for regression), positive, threshold,
     coverage (that of low–high for numbers), plausible (see `_plausible`), imputed (column, used,
     then), outside (column, value, low, high), unexpected (sentences on gaps that no training
@@ -160,7 +160,7 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     has no network that tells). Time to event: value, low and high are risks by cause and by
     `times`, and horizons (label, time) are among the times.
     """
-    values, media = _keep_pictures(deployed, values)
+    values, media = _keep_media(deployed, values)
     ready = read_patients(deployed, [values], media)
     coverage = deployed.config.evaluate.coverage
     said = predict_dataset(deployed.model, ready, coverage=coverage)
@@ -209,19 +209,22 @@ def _plausible(model: FittedModel, plain: np.ndarray) -> dict[str, Any] | None:
     }
 
 
-def _keep_pictures(
+def _keep_media(
     deployed: Deployed, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Path | None]:
-    """Decode a patient's images in a process of its own; return the names they are kept under."""
+    """Decode a patient's images and recordings in a process of its own.
+
+    Returns the names they are kept under, and the folder.
+    """
     kept, media = dict(values), None
     for column in deployed.columns:
         path = values.get(column.name)
-        if column.role != "input" or column.kind != "image" or not path:
+        if column.role != "input" or column.kind not in ("image", "audio") or not path:
             continue
         media = media or new_media_folder()
         read = read_table_isolated(Path(path), name=column.name, folder=media.parent)
         copy_folder(read.media, media)
-        kept[column.name] = read.frame["image"].iloc[0]
+        kept[column.name] = read.frame[column.kind].iloc[0]
     return kept, media
 
 

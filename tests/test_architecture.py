@@ -13,6 +13,7 @@ from medcore.config import RunConfig
 ROOT = Path(__file__).parents[1]
 FLOORS = {
     "errors": 0, "config": 0, "records": 0, "strategies": 0,
+    "sound": 0.5,
     "data": 1, "store": 1,
     "split": 2, "evaluate": 2, "checks": 2.5, "figures": 2.5, "cohort": 2.6,
     "lexicon": 1, "notes": 2, "speech": 2,

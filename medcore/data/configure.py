@@ -156,7 +156,7 @@ def configure_rows(
     """
     columns = tuple(columns)
     wanted = [column for column in columns if column.role == "input"]
-    new = _name_pictures(new, wanted)
+    new = _name_media(new, wanted)
     frame = new.frame
     missing = tuple(column.name for column in wanted if column.name not in frame.columns)
     known = {column.name for column in columns}
@@ -181,13 +181,14 @@ def configure_rows(
     return ready, ColumnMatch(missing, extra, tuple(sentences))
 
 
-def _name_pictures(new: Dataset, wanted: Sequence[Column]) -> Dataset:
-    """Call the only pictures there are as the model does: a zip of images has no name for them."""
-    ours = [column.name for column in wanted if column.kind == "image"]
-    theirs = [column.name for column in new.columns if column.kind == "image"]
-    if len(ours) != 1 or len(theirs) != 1 or ours[0] in new.frame.columns:
-        return new
-    names = {theirs[0]: ours[0]}
+def _name_media(new: Dataset, wanted: Sequence[Column]) -> Dataset:
+    """Call the only pictures, or recordings, as the model does: a zip of them has no name."""
+    names = {}
+    for kind in ("image", "audio"):
+        ours = [column.name for column in wanted if column.kind == kind]
+        theirs = [column.name for column in new.columns if column.kind == kind]
+        if len(ours) == 1 and len(theirs) == 1 and ours[0] not in new.frame.columns:
+            names[theirs[0]] = ours[0]
     columns = tuple(replace(c, name=names.get(c.name, c.name)) for c in new.columns)
     return replace(new, frame=new.frame.rename(columns=names), columns=columns)
 

@@ -1,4 +1,4 @@
-"""Whatever was brought: a table, a MedMNIST file, a folder or zip of images, a single image."""
+"""Whatever was brought: a table, a MedMNIST file, images or recordings, many or one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from medcore.data.kinds import list_categories
 from medcore.data.media.arrays import is_array_file, read_arrays
 from medcore.data.media.files import MediaFolder
 from medcore.data.media.folders import read_folder
-from medcore.data.media.pictures import HEAD_BYTES, decode_image, is_image
+from medcore.data.media.formats import find_format, is_media
+from medcore.data.media.pictures import HEAD_BYTES
 from medcore.data.media.tables import media_dataset
 from medcore.data.media.zips import unpack_zip
 from medcore.data.table import hash_file, read_table
@@ -27,12 +28,12 @@ from medcore.records import Column, Dataset
 
 def holds_media(path: Path) -> bool:
     """Tell whether a source is more than a table: it is then read in a process of its own."""
-    return path.is_dir() or _is_archive(path) or (path.is_file() and _is_image_file(path))
+    return path.is_dir() or _is_archive(path) or (path.is_file() and _is_media_file(path))
 
 
-def _is_image_file(path: Path) -> bool:
+def _is_media_file(path: Path) -> bool:
     with path.open("rb") as file:
-        return is_image(path.name) or is_dicom(file.read(HEAD_BYTES), path.name.lower())
+        return is_media(path.name) or is_dicom(file.read(HEAD_BYTES), path.name.lower())
 
 
 def _is_archive(path: Path) -> bool:
@@ -69,12 +70,14 @@ def read_source(
         return read_arrays(path, media, name=name, sha256=hash_file(path))
     if holds_dicom(path):
         return read_brought(path, media, name=name, wishes=wishes, tell=tell)
-    return _without_names(_read_images(path, media, name, wishes), wishes)
+    return _without_names(_read_media(path, media, name, wishes), wishes)
 
 
-def _read_images(path: Path, media: Path, name: str, wishes: Wishes) -> Dataset:
+def _read_media(path: Path, media: Path, name: str, wishes: Wishes) -> Dataset:
     if path.is_dir():
-        return read_folder(path, media, name=name, source=path.name, names=wishes.names)
+        return read_folder(
+            path, media, name=name, source=path.name, names=wishes.names, parts=wishes.parts
+        )
     digest = hash_file(path)
     if not _is_archive(path):
         return _read_single(path, media, name, digest)
@@ -84,16 +87,20 @@ def _read_images(path: Path, media: Path, name: str, wishes: Wishes) -> Dataset:
         if not any(folder.rglob("*")):
             raise DataError(f"'{path.name}' is an empty archive.")
         return read_folder(
-            folder, media, name=name, source=path.name, sha256=digest, names=wishes.names
-        )
+            folder, media, name=name, source=path.name, sha256=digest, names=wishes.names,
+            parts=wishes.parts,
+        )  # fmt: skip
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read_single(path: Path, media: Path, name: str, sha256: str) -> Dataset:
-    kept = MediaFolder(media).add(decode_image(path).pixels)
-    frame = pd.DataFrame({"image": [kept], "file": [path.name]}).astype("string")
-    columns = [Column("image", "image", "input"), Column("file", "category", "ignored")]
+    format = find_format([path.name])
+    kept = format.keep(path, path.name, MediaFolder(media))
+    frame = pd.DataFrame({format.kind: [kept.name], "file": [path.name]}).astype("string")
+    frame = frame.assign(**kept.facts)
+    columns = [Column(format.kind, format.kind, "input"), Column("file", "category", "ignored")]
+    columns += format.facts
     return media_dataset(frame, columns, name, path.name, sha256, media)
 
 

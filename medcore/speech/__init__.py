@@ -4,6 +4,16 @@ The plain pass is the text. Nothing in it changes without a click; proposals are
 faster-whisper is loaded by workers only.
 """
 
+from medcore.sound import (
+    ENDINGS,
+    RATE,
+    Sound,
+    most_minutes,
+    read_part,
+    read_sound,
+    write_flac,
+    write_wav,
+)
 from medcore.speech.collection import Item, unpack_collection
 from medcore.speech.isolation import read_sound_isolated
 from medcore.speech.recognizer import (
@@ -21,16 +31,6 @@ from medcore.speech.scoring import (
     SpeechScore,
     normalise,
     score_recordings,
-)
-from medcore.speech.sound import (
-    ENDINGS,
-    RATE,
-    Sound,
-    most_minutes,
-    read_part,
-    read_sound,
-    write_flac,
-    write_wav,
 )
 from medcore.speech.transcript import Segment, Transcript, Word, read_transcript, transcript_json
 

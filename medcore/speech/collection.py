@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from medcore.errors import DataError
-from medcore.speech.sound import ENDINGS
+from medcore.sound import ENDINGS
 
 MOST_FILES, MOST_BYTES, MOST_TEXT = 500, 2**30, 100_000
 

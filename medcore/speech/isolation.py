@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 
 from medcore.errors import DataError, MedcoreError
-from medcore.speech.sound import RATE, Sound, most_minutes, read_sound
+from medcore.sound import RATE, Sound, most_minutes, read_sound
 
 SECONDS, SPARE_BYTES = 300, 2**30
 

@@ -19,7 +19,7 @@ import numpy as np
 from medcore.errors import DataError
 from medcore.lexicon import Lexicon, Proposal
 from medcore.records import Event, Watch
-from medcore.speech.sound import RATE, Sound
+from medcore.sound import RATE, Sound
 from medcore.speech.transcript import Segment, Transcript, Word, doubt_segment
 
 FILES = ("model.bin", "config.json")

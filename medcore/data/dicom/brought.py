@@ -30,6 +30,7 @@ from medcore.records import Column, Dataset, LedgerEntry
 
 AUDIT = "audit.json"
 SHOWN = 12
+PLAIN = ("series", "characteristics", "folders", "parts", "names")
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,16 @@ class Wishes:
     """How images shall be read.
 
     `series`: a row a series (a volume) instead of a row an image. `characteristics`: keep sex, age,
-    height and weight. `folders`: the folders' names are the classes. `names`: names of files that
-    are no DICOM, and patients in a table, are kept as they are (on one's own machine). `secret`:
-    what pseudonyms are made with; the workspace's, so that a patient is the same in all its data
-    sets.
+    height and weight. `folders`: the folders' names are the classes. `parts`: so are the parts of
+    the names of files that are no DICOM. `names`: these names, and patients in a table, are kept as
+    they are (on one's own machine). `secret`: what pseudonyms are made with; the workspace's, so
+    that a patient is the same in all its data sets.
     """
 
     series: bool = False
     characteristics: bool = False
     folders: bool = False
+    parts: bool = False
     names: bool = True
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
@@ -55,7 +57,7 @@ class Wishes:
 
     def plain(self) -> dict[str, bool]:
         """Return what was wished for, without the secret."""
-        return {n: getattr(self, n) for n in ("series", "characteristics", "folders", "names")}
+        return {n: getattr(self, n) for n in PLAIN}
 
     @staticmethod
     def read(text: str) -> Wishes:

@@ -1,18 +1,18 @@
-"""Folders of images: one folder a class, or a table that names the files."""
+"""Folders of images or recordings: one folder a class, or a table that names the files."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from medcore.data.kinds import infer_columns, settle_types
 from medcore.data.media.files import MediaFolder
-from medcore.data.media.pictures import decode_image, is_image
+from medcore.data.media.formats import FORMATS, Format, find_format, is_media
 from medcore.data.media.tables import media_dataset
 from medcore.data.media.zips import MOST_ENTRIES, is_listed
 from medcore.data.table import read_table
@@ -27,43 +27,86 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Decoded:
-    """Images kept, name by their path in the folder; `reasons` why the others could not be."""
+    """Files kept, name by their path in the folder; `reasons` why the others could not be.
 
+    `facts` are what is known of each that is kept, by column.
+    """
+
+    format: Format
     kept: dict[str, str]
     reasons: dict[str, str]
+    facts: dict[str, Mapping[str, object]]
 
 
 def read_folder(
-    root: Path, media: Path, *, name: str, source: str, sha256: str = "", names: bool = True
-) -> Dataset:
-    """Read a folder of images as a data set.
+    root: Path, media: Path, *, name: str, source: str, sha256: str = "", names: bool = True,
+    parts: bool = False,
+) -> Dataset:  # fmt: skip
+    """Read a folder of images, or of recordings, as a data set.
 
-    With a table that names the files: its columns, and image. Else image, file, and what the
-    folders tell: label (folder-per-class), split (train/val/test above), patient (a level below).
-    Without `names` no file's name is kept or told: names may be those of patients. Raises
-    `DataError` when there is no image that can be read.
+    With a table that names the files: its columns, and image or audio. Else image or audio, file,
+    and what the folders tell: label (folder-per-class), split (train/val/test above), patient (a
+    level below); where no folder tells a class, the parts of names such as `7_ann_3.wav`.
+    Without `names` no file's name is kept or told: names may be those of patients; `parts` keeps
+    their parts all the same. Raises `DataError` when there is none that can be read.
     """
-    root, tables, images = _list_files(root)
-    if not images:
-        raise DataError(f"'{source}' holds no image; PNG, JPEG and the like are read.")
-    sha256 = sha256 or _hash_files(root, [*tables, *images])
-    decoded = _decode(root, images, MediaFolder(media), names)
+    root, tables, files = _list_files(root)
+    format = find_format(files)
+    wanted = [file for file in files if format.holds(file)]
+    if not wanted:
+        kinds = "; ".join(f"for {found.things} {found.read}" for found in FORMATS)
+        raise DataError(f"'{source}' holds no image and no recording that is read: {kinds}.")
+    sha256 = sha256 or _hash_files(root, [*tables, *files])
+    decoded = _decode(root, wanted, format, MediaFolder(media), names)
     if not decoded.kept:
         first = next(iter(decoded.reasons.values()))
-        raise DataError(f"No image of '{source}' can be read: {first}")
+        raise DataError(f"No {format.things[:-1]} of '{source}' can be read: {first}")
     if tables:
-        return _join_table(root, tables, decoded, name, source, sha256, media, names)
-    frame, columns = _describe_paths(images)
-    frame["image"] = frame["file"].map(decoded.kept).astype("string")
-    columns = [column for column in columns if names or column.name != "file"]
+        dataset = _join_table(root, tables, decoded, name, source, sha256, media, names)
+    else:
+        dataset = _list_rows(decoded, wanted, name, source, sha256, media, names, parts)
+    return _note_others(dataset, format, len(files) - len(wanted))
+
+
+def _list_rows(
+    decoded: Decoded, files: list[str], name: str, source: str, sha256: str, media: Path,
+    names: bool, parts: bool,
+) -> Dataset:  # fmt: skip
+    """Return a row for each file that could be read."""
+    frame, columns = _describe_paths(files, decoded.format, parts=names or parts)
+    frame, facts = _add_facts(frame, frame["file"], decoded)
+    kind = decoded.format.kind
+    frame[kind] = frame["file"].map(decoded.kept).astype("string")
+    columns = [column for column in columns if names or column.name != "file"] + facts
     entries = _unreadable(decoded, len(frame), len(columns))
-    return media_dataset(
-        frame[frame["image"].notna()], columns, name, source, sha256, media, entries
-    )
+    return media_dataset(frame[frame[kind].notna()], columns, name, source, sha256, media, entries)
+
+
+def _add_facts(
+    frame: pd.DataFrame, files: pd.Series, decoded: Decoded
+) -> tuple[pd.DataFrame, list[Column]]:
+    """Add what is known of the files themselves, beside columns of the same name."""
+    columns = []
+    for column in decoded.format.facts:
+        free = column.name if column.name not in frame.columns else f"{column.name}_medcore"
+        known = {file: facts[column.name] for file, facts in decoded.facts.items()}
+        kind = "float64" if column.kind == "number" else "string"
+        frame[free] = files.map(known, na_action="ignore").astype(kind)
+        columns.append(replace(column, name=free))
+    return frame, columns
+
+
+def _note_others(dataset: Dataset, format: Format, count: int) -> Dataset:
+    if not count:
+        return dataset
+    reason = f"{count:,} files are no {format.things} and were not read; bring them apart."
+    rows, width = len(dataset.frame), len(dataset.columns)
+    entry = LedgerEntry("other files", reason, rows, rows, width, width)
+    return replace(dataset, ledger=(*dataset.ledger, entry))
 
 
 def _list_files(root: Path) -> tuple[Path, list[str], list[str]]:
-    """Return the folder in which things differ, and the tables and images in it, in order."""
+    """Return the folder in which things differ, and the tables and media in it, in order."""
     files: list[str] = []
     for place, folders, names in os.walk(root):
         folders.sort()
@@ -82,7 +125,7 @@ def _list_files(root: Path) -> tuple[Path, list[str], list[str]]:
             break
         root, files = root / top, deeper
     tables = [file for file in files if file.lower().endswith(TABLES) and "/" not in file]
-    return root, tables, [file for file in files if is_image(file)]
+    return root, tables, [file for file in files if is_media(file)]
 
 
 def _hash_files(root: Path, files: list[str]) -> str:
@@ -93,17 +136,21 @@ def _hash_files(root: Path, files: list[str]) -> str:
     return digest.hexdigest()
 
 
-def _decode(root: Path, images: list[str], folder: MediaFolder, names: bool) -> Decoded:
-    kept, reasons = {}, {}
-    for place, file in enumerate(images, 1):
-        told = file if names else f"image {place:,}"
+def _decode(
+    root: Path, files: list[str], format: Format, folder: MediaFolder, names: bool
+) -> Decoded:
+    decoded = Decoded(format, {}, {}, {})
+    for place, file in enumerate(files, 1):
+        told = file if names else f"{format.things[:-1]} {place:,}"
         try:
-            kept[file] = folder.add(decode_image(root / file, told).pixels)
+            kept = format.keep(root / file, told, folder)
         except DataError as error:
-            reasons[file] = str(error)
+            decoded.reasons[file] = str(error)
         except MemoryError:
-            reasons[file] = f"'{told}' needs more memory than there is."
-    return Decoded(kept, reasons)
+            decoded.reasons[file] = f"'{told}' needs more memory than there is."
+        else:
+            decoded.kept[file], decoded.facts[file] = kept.name, kept.facts
+    return decoded
 
 
 def _unreadable(decoded: Decoded, rows: int, columns: int) -> tuple[LedgerEntry, ...]:
@@ -111,32 +158,57 @@ def _unreadable(decoded: Decoded, rows: int, columns: int) -> tuple[LedgerEntry,
         return ()
     shown = list(decoded.reasons.values())
     more = f" And {len(shown) - SHOWN:,} more." if len(shown) > SHOWN else ""
-    reason = f"{len(shown):,} images cannot be read: {' '.join(shown[:SHOWN])}{more}"
+    things = decoded.format.things
+    reason = f"{len(shown):,} {things} cannot be read: {' '.join(shown[:SHOWN])}{more}"
     left = rows - len(decoded.reasons)
-    return (LedgerEntry("unreadable images", reason, rows, left, columns, columns),)
+    return (LedgerEntry(f"unreadable {things}", reason, rows, left, columns, columns),)
 
 
-def _describe_paths(images: list[str]) -> tuple[pd.DataFrame, list[Column]]:
-    """Return file, and label, split and patient where the folders tell them."""
-    parts = [list(PurePosixPath(file).parts[:-1]) for file in images]
-    frame = pd.DataFrame({"file": pd.Series(images, dtype="string")})
-    columns = [Column("image", "image", "input", note="The pictures.")]
-    if all(part and part[0].lower() in PARTS for part in parts):
-        split = pd.Series([PARTS[part.pop(0).lower()] for part in parts], dtype="string")
+def _describe_paths(
+    files: list[str], format: Format, *, parts: bool
+) -> tuple[pd.DataFrame, list[Column]]:
+    """Return file, and label, split and patient where the folders tell them.
+
+    With `parts`, where no folder tells a class, also what the files' names are made of.
+    """
+    folders = [list(PurePosixPath(file).parts[:-1]) for file in files]
+    frame = pd.DataFrame({"file": pd.Series(files, dtype="string")})
+    columns = [Column(format.kind, format.kind, "input", note=f"The {format.things}.")]
+    if all(part and part[0].lower() in PARTS for part in folders):
+        split = pd.Series([PARTS[part.pop(0).lower()] for part in folders], dtype="string")
         frame["split"] = split
         note = "Named by the folders train, val and test: holds the division into parts."
         columns.append(Column("split", "category", "ignored", note=note))
-    named = [part[0] if part else None for part in parts]
+    named = [part[0] if part else None for part in folders]
     if any(named):
         frame["label"] = pd.Series(named, dtype="string")
         columns.append(Column("label", "category", "outcome", note="The names of the folders."))
-    if all(len(part) == 2 for part in parts):
-        frame["patient"] = pd.Series([part[1] for part in parts], dtype="string")
+    if all(len(part) == 2 for part in folders):
+        frame["patient"] = pd.Series([part[1] for part in folders], dtype="string")
         note = "The folders within each class: one a patient."
         columns.append(Column("patient", "category", "patient", note=note))
-    note = "Where the picture was, to find it again; no model looks at it."
-    columns.append(Column("file", "category", "ignored", note=note))
+    if parts and not any(named):
+        for name, values in name_parts(files).items():
+            frame[name] = pd.Series(values, dtype="string")
+            note = "A part of the files' names; choose what it is for."
+            columns.append(Column(name, "category", "ignored", note=note))
+    columns.append(_as_file(Column("file", "category", "ignored")))
     return frame, columns
+
+
+def name_parts(files: Sequence[str]) -> dict[str, list[str]]:
+    """Return what the files' names are made of, where all are made alike; else nothing.
+
+    A part that is the same everywhere, or another in every file, tells nothing and is left out.
+
+    >>> name_parts(["7_ann_0.wav", "3_ann_1.wav", "7_bob_2.wav"])
+    {'name_1': ['7', '3', '7'], 'name_2': ['ann', 'ann', 'bob']}
+    """
+    cut = [PurePosixPath(file).stem.replace("-", "_").split("_") for file in files]
+    if len({len(words) for words in cut}) != 1:
+        return {}
+    parts = {f"name_{place}": list(words) for place, words in enumerate(zip(*cut, strict=True), 1)}
+    return {n: words for n, words in parts.items() if 1 < len(set(words)) < len(words)}
 
 
 def _join_table(
@@ -145,36 +217,38 @@ def _join_table(
 ) -> Dataset:  # fmt: skip
     if len(tables) > 1:
         raise DataError(
-            f"'{source}' holds {len(tables)} tables; leave the one that names the images."
+            f"'{source}' holds {len(tables)} tables; leave the one that names the "
+            f"{decoded.format.things}."
         )
     table = read_table(root / tables[0], least_columns=1)
     column, files = _find_files(table, decoded, source, names)
     frame, notes = settle_types(table.frame.copy())
     kept = files.map(decoded.kept, na_action="ignore").astype("string")
-    taken = "image" if "image" not in frame.columns else "image_medcore"
-    if column == "image":
-        frame, taken = frame.rename(columns={"image": "file"}), "image"
+    kind, things = decoded.format.kind, decoded.format.things
+    taken = kind if kind not in frame.columns else f"{kind}_medcore"
+    if column == kind:
+        frame, taken = frame.rename(columns={kind: "file"}), kind
         column = "file"
-    frame[taken] = kept
     columns = [
-        _as_file(found) if found.name == column else found
-        for found in infer_columns(frame.drop(columns=taken), notes)
+        _as_file(found) if found.name == column else found for found in infer_columns(frame, notes)
     ]
-    columns.append(Column(taken, "image", "input", note=f"The pictures that '{column}' names."))
-    columns = [found for found in columns if names or found.name != column]
+    frame, facts = _add_facts(frame, files, decoded)
+    frame[taken] = kept
+    columns.append(Column(taken, kind, "input", note=f"The {things} that '{column}' names."))
+    columns = [found for found in columns if names or found.name != column] + facts
     entries = _unmatched(frame, kept, files, decoded, len(columns))
     return media_dataset(frame, columns, name, source, sha256, media, entries)
 
 
 def _as_file(column: Column) -> Column:
-    note = "Where the picture was, to find it again; no model looks at it."
+    note = "Where the file was, to find it again; no model looks at it."
     return Column(column.name, "category", "ignored", note=note)
 
 
 def _find_files(
     table: Dataset, decoded: Decoded, source: str, names: bool
 ) -> tuple[str, pd.Series]:
-    """Return the column that names most images, and the image's path of each row."""
+    """Return the column that names most files, and the path of each row's."""
     known = [*decoded.kept, *decoded.reasons]
     best, found = "", pd.Series(dtype="string")
     for key in _spellings():
@@ -192,8 +266,8 @@ def _find_files(
         if found.notna().any():
             return best, found
     raise DataError(
-        f"No column of the table in '{source}' names its images; one column must hold the files' "
-        + (f"names, such as '{known[0]}'." if names else "names.")
+        f"No column of the table in '{source}' names its {decoded.format.things}; one column must "
+        "hold the files' " + (f"names, such as '{known[0]}'." if names else "names.")
     )
 
 
@@ -207,14 +281,16 @@ def _spellings() -> Iterator:
 def _unmatched(
     frame: pd.DataFrame, kept: pd.Series, files: pd.Series, decoded: Decoded, columns: int
 ) -> tuple[LedgerEntry, ...]:
+    things = decoded.format.things
+    thing = things[:-1]
     rows, entries = len(frame), list(_unreadable(decoded, len(frame), columns))
     entries = [LedgerEntry(e.step, e.reason, rows, rows, columns, columns) for e in entries]
     without = int(kept.isna().sum())
     if without:
-        reason = f"{without:,} rows have no image that can be read; the image counts as missing."
-        entries.append(LedgerEntry("rows without image", reason, rows, rows, columns, columns))
+        reason = f"{without:,} rows have no {thing} that can be read; it counts as missing."
+        entries.append(LedgerEntry(f"rows without {thing}", reason, rows, rows, columns, columns))
     spare = len(set(decoded.kept) - set(files.dropna()))
     if spare:
-        reason = f"{spare:,} images are named by no row and are not used."
-        entries.append(LedgerEntry("images without row", reason, rows, rows, columns, columns))
+        reason = f"{spare:,} {things} are named by no row and are not used."
+        entries.append(LedgerEntry(f"{things} without row", reason, rows, rows, columns, columns))
     return tuple(entries)

@@ -15,16 +15,24 @@ from medcore.errors import DataError, StoreError
 RATE = 16_000
 MOST_MINUTES = 60
 BLOCK = 65_536
+# Shorter than that, a recording holds next to nothing to learn from.
+LEAST_HEARD = 0.1
 LEAST_SECONDS, CLIPPED_LEVEL, CLIPPED_SHARE, QUIET_LEVEL = 0.3, 0.999, 0.001, 0.005
+QUALITIES = ("good", "too short", "overdriven", "all but silent")
 ENDINGS = ("wav", "flac", "mp3", "ogg", "m4a", "opus")
 
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """`samples`: float32 in [-1, 1], 16 kHz, mono; `notes` are sentences about its quality."""
+    """`samples`: float32 in [-1, 1], 16 kHz, mono; `notes` are sentences about its quality.
+
+    `rate` is that of the file, in Hz, and `quality` one word of `QUALITIES`.
+    """
 
     samples: np.ndarray
     notes: tuple[str, ...] = ()
+    rate: int = RATE
+    quality: str = "good"
 
     @property
     def seconds(self) -> float:
@@ -51,8 +59,8 @@ def read_sound(path: Path) -> Sound:
     if not path.stat().st_size:
         raise DataError(f"'{path.name}' is empty; record it again.")
     blocks: list[np.ndarray] = []
-    count, most = 0, most_minutes() * 60 * RATE
-    for block in _resampled(path):
+    count, rate, most = 0, RATE, most_minutes() * 60 * RATE
+    for block, rate in _resampled(path):  # noqa: B007 - the last one's rate is the file's
         blocks.append(block)
         count += len(block)
         if count > most:
@@ -60,7 +68,21 @@ def read_sound(path: Path) -> Sound:
     if not count:
         raise DataError(f"'{path.name}' holds no sound; record it again.")
     samples = np.clip(np.concatenate(blocks), -1.0, 1.0).astype(np.float32, copy=False)
-    return Sound(samples, tuple(_describe(samples)))
+    return Sound(samples, tuple(_describe(samples)), rate, judge_quality(samples))
+
+
+def judge_quality(samples: np.ndarray) -> str:
+    """Return the word of `QUALITIES` for samples, the gravest fault first.
+
+    >>> judge_quality(np.zeros(16000, np.float32))
+    'all but silent'
+    """
+    if not len(samples) or float(np.max(np.abs(samples))) < QUIET_LEVEL:
+        return "all but silent"
+    if len(samples) / RATE < LEAST_HEARD:
+        return "too short"
+    clipped = float(np.mean(np.abs(samples) >= CLIPPED_LEVEL))
+    return "overdriven" if clipped > CLIPPED_SHARE else "good"
 
 
 def _too_long(path: Path, seconds: float, more: str = "") -> DataError:
@@ -72,21 +94,22 @@ def _too_long(path: Path, seconds: float, more: str = "") -> DataError:
     )
 
 
-def _resampled(path: Path) -> Iterator[np.ndarray]:
+def _resampled(path: Path) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield blocks at 16 kHz, each with the rate that the file has."""
     import soxr
 
     blocks = _read_blocks(path)
-    stream, rate = None, 0
-    for block, given in blocks:
+    stream, rate, kept = None, 0, RATE
+    for block, given, kept in blocks:
         if stream is None or given != rate:
             stream, rate = soxr.ResampleStream(given, RATE, 1, dtype="float32"), given
-        yield stream.resample_chunk(np.ascontiguousarray(block, dtype=np.float32))
+        yield stream.resample_chunk(np.ascontiguousarray(block, dtype=np.float32)), kept
     if stream is not None:
-        yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+        yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True), kept
 
 
-def _read_blocks(path: Path) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield mono blocks with their rate: by soundfile, else by PyAV."""
+def _read_blocks(path: Path) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Yield mono blocks with their rate and the file's: by soundfile, else by PyAV."""
     import soundfile
 
     try:
@@ -99,7 +122,7 @@ def _read_blocks(path: Path) -> Iterator[tuple[np.ndarray, int]]:
             raise _too_long(path, file.frames / file.samplerate)
         try:
             for block in file.blocks(BLOCK, dtype="float32", always_2d=True):
-                yield np.nan_to_num(block.mean(axis=1)), file.samplerate
+                yield np.nan_to_num(block.mean(axis=1)), file.samplerate, file.samplerate
         except soundfile.LibsndfileError:
             raise DataError(f"'{path.name}' is damaged; record or export it again.") from None
 
@@ -125,7 +148,7 @@ def _disposition(stream) -> str:
     return str(getattr(stream, "disposition", "")).upper()
 
 
-def _decode(container, path: Path) -> Iterator[tuple[np.ndarray, int]]:
+def _decode(container, path: Path) -> Iterator[tuple[np.ndarray, int, int]]:
     import av
 
     if container.duration and container.duration / av.time_base > most_minutes() * 60:
@@ -133,7 +156,7 @@ def _decode(container, path: Path) -> Iterator[tuple[np.ndarray, int]]:
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=RATE)
     for frame in container.decode(audio=0):
         for piece in resampler.resample(frame):
-            yield piece.to_ndarray()[0], RATE
+            yield piece.to_ndarray()[0], RATE, frame.sample_rate
 
 
 def _describe(samples: np.ndarray) -> Iterator[str]:
@@ -164,6 +187,30 @@ def write_flac(samples: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, RATE, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
+
+
+def kept_seconds(path: Path) -> float:
+    """Return how long a kept file lasts, from its header; raises `DataError` if damaged."""
+    import soundfile
+
+    try:
+        return float(soundfile.info(path).duration)
+    except (soundfile.LibsndfileError, OSError):
+        raise DataError(
+            f"The kept recording '{path.name}' cannot be read; bring the data again."
+        ) from None
+
+
+def read_kept(path: Path) -> np.ndarray:
+    """Return the samples of a kept file, float32 at 16 kHz; raises `DataError` if damaged."""
+    import soundfile
+
+    try:
+        return soundfile.read(path, dtype="float32")[0]
+    except (soundfile.LibsndfileError, OSError):
+        raise DataError(
+            f"The kept recording '{path.name}' cannot be read; bring the data again."
+        ) from None
 
 
 def read_part(path: Path, start: float, end: float) -> np.ndarray:

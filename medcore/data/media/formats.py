@@ -1,0 +1,85 @@
+"""What may lie beside a table, or in folders: images and recordings, each read in its way.
+
+`FORMATS` is the table: what is named like it, and how one file is kept in the media folder with
+the facts about it that become columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medcore.config import Kind
+from medcore.data.media.files import MediaFolder
+from medcore.data.media.pictures import decode_image, is_image
+from medcore.errors import DataError
+from medcore.records import Column
+from medcore.sound import ENDINGS, read_sound, write_flac
+
+SECONDS, SAMPLE_RATE, QUALITY = "sound_seconds", "sound_rate", "sound_quality"
+FACTS = (
+    Column(SECONDS, "number", "ignored", "s", note="How long the recording lasts."),
+    Column(SAMPLE_RATE, "number", "ignored", "Hz", note="Samples a second of the file brought."),
+    Column(QUALITY, "category", "ignored", note="What the samples themselves tell."),
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file in the media folder: its name there, and what is known of it by column."""
+
+    name: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of file: its column's kind and name, its words, and how it is told and kept.
+
+    `keep(path, told, folder)` raises `DataError` with a sentence that calls the file `told`.
+    `facts` are the columns that `Kept.facts` fill.
+    """
+
+    kind: Kind
+    things: str
+    read: str
+    holds: Callable[[str], bool]
+    keep: Callable[[Path, str, MediaFolder], Kept]
+    facts: tuple[Column, ...] = ()
+
+
+def is_sound(name: str) -> bool:
+    """Tell whether a file is named like a recording."""
+    return name.lower().endswith(tuple(f".{ending}" for ending in ENDINGS))
+
+
+def _keep_image(path: Path, told: str, folder: MediaFolder) -> Kept:
+    return Kept(folder.add(decode_image(path, told).pixels))
+
+
+def _keep_sound(path: Path, told: str, folder: MediaFolder) -> Kept:
+    """Keep a recording as 16 kHz FLAC: samples alone, so that no tag of the file stays."""
+    try:
+        sound = read_sound(path)
+    except DataError as error:
+        raise DataError(str(error).replace(path.name, told)) from None
+    facts = {SECONDS: sound.seconds, SAMPLE_RATE: float(sound.rate), QUALITY: sound.quality}
+    return Kept(folder.add_bytes(write_flac(sound.samples), "flac"), facts)
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("image", "images", "PNG, JPEG and the like", is_image, _keep_image),
+    Format("audio", "recordings", "WAV, FLAC, MP3, OGG and M4A", is_sound, _keep_sound, FACTS),
+)
+
+
+def find_format(names: Iterable[str]) -> Format:
+    """Return the format that most of the files are named like."""
+    names = list(names)
+    return max(FORMATS, key=lambda found: sum(map(found.holds, names)))
+
+
+def is_media(name: str) -> bool:
+    """Tell whether a file is named like anything that is kept beside a table."""
+    return any(found.holds(name) for found in FORMATS)
