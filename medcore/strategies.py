@@ -34,6 +34,8 @@ ENCODER_TITLES: dict[EncoderName, str] = {
     "densenet121": "DenseNet-121",
     "efficientnet_b0": "EfficientNet-B0",
     "vit_small": "Small vision transformer",
+    "recogniser": "Frozen speech recogniser",
+    "crnn": "Convolutional-recurrent network",
 }
 BALANCE_TITLES: dict[BalanceStrategy, str] = {
     "none": "Nothing, with a chosen threshold",

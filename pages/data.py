@@ -1,4 +1,4 @@
-"""Data: bring tables and images in, and say what each column is."""
+"""Data: bring tables, images and recordings in, and say what each column is."""
 
 import streamlit as st
 
@@ -8,6 +8,7 @@ from pages.parts import state
 from pages.parts.columns import edit_columns
 from pages.parts.frame import count, open_page
 from pages.parts.imports import show_imports
+from pages.parts.player import show_player
 from pages.parts.thumbnails import show_rows
 from pages.parts.uploads import show_public_sets, show_uploader
 
@@ -34,7 +35,10 @@ def choose_dataset() -> None:
 
 used = state.current().dataset
 if used is None:
-    open_page("Data", "Bring patients: a table with one row each (or one row a visit), or images.")
+    open_page(
+        "Data",
+        "Bring patients: a table with one row each (or one row a visit), images, or recordings.",
+    )
     show_imports()
     show_uploader()
     show_public_sets()
@@ -67,6 +71,7 @@ else:
     edit_columns(state.table(), dataset)
     st.subheader("The first rows", anchor=False)
     show_rows(dataset)
+    show_player(dataset)
     with st.expander("Bring another table, or use another one"):
         show_uploader()
         show_public_sets()

@@ -16,6 +16,7 @@ from medcore.train import predict_network
 from medcore.train.balance import balance_rows
 from tests.picture_rows import picture_dataset
 from tests.prepared_rows import fit
+from tests.tone_rows import tone_dataset
 
 CLASSES = ("lower", "upper")
 TRAIN, VALIDATION = np.arange(0, 80), np.arange(80, 120)
@@ -23,17 +24,25 @@ TRAIN, VALIDATION = np.arange(0, 80), np.arange(80, 120)
 
 def kind_config(**changes):
     """Return a config that trains in a moment."""
-    values = {"train.epochs": 2, "train.batch_size": 32, "model.width": 16, "model.ensemble": 2}
+    values = {"train.epochs": 2, "train.batch_size": 32, "model.width": 16, "model.ensemble": 2,
+              "audio.encoder": "crnn", "audio.bands": 24}  # fmt: skip
     return change_config(
         RunConfig(), values | {name.replace("__", "."): value for name, value in changes.items()}
     )
 
 
-@pytest.fixture(scope="module", params=["image", "image and table"])
+@pytest.fixture(scope="module", params=["image", "image and table", "audio", "audio and table"])
 def dataset(request, tmp_path_factory):
     """Rows of each kind, with and without a table beside."""
-    folder = tmp_path_factory.mktemp("media")
-    return picture_dataset(folder, table=request.param == "image and table")
+    folder, table = tmp_path_factory.mktemp("media"), request.param.endswith("table")
+    make = picture_dataset if request.param.startswith("image") else tone_dataset
+    return make(folder, table=table)
+
+
+@pytest.fixture(scope="module")
+def encoder(dataset):
+    """The network that looks at the kind of the rows."""
+    return "resnet_small" if dataset.column("scan").kind == "image" else "crnn"
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +66,7 @@ def test_every_kind_that_can_be_learned_from_has_all_it_needs():
     assert set(WAYS) == set(ENCODERS) == set(ENCODER_NAMES)
     for kind, names in ENCODER_NAMES.items():
         assert set(names) == set(ENCODERS[kind])
-        assert getattr(RunConfig(), kind).encoder in names
+        assert getattr(RunConfig(), kind).encoder in (*names, "auto")
 
 
 def test_a_preparation_survives_save_and_load(dataset, preparation, tmp_path):
@@ -74,10 +83,11 @@ def test_fitting_looks_at_training_rows_only(dataset, preparation):
     assert changed == preparation
 
 
-@pytest.mark.parametrize("name", ["resnet_small", "mlp"])
+@pytest.mark.parametrize("name", ["encoder", "mlp"])
 def test_the_same_seed_gives_the_same_numbers_and_rows_do_not_depend_on_each_other(
-    dataset, preparation, name
+    dataset, preparation, encoder, name
 ):
+    name = encoder if name == "encoder" else name
     train, held = (prepare_rows(preparation, dataset, rows) for rows in (TRAIN, VALIDATION))
     said = [
         predict_network(fit(train, held, kind_config(augment__mask=0.2), name=name)[1], held)
@@ -92,28 +102,30 @@ def test_the_same_seed_gives_the_same_numbers_and_rows_do_not_depend_on_each_oth
     assert json.loads(json.dumps(network.spec)) == network.spec
 
 
-def test_what_is_missing_is_a_stated_answer(dataset, preparation):
+def test_what_is_missing_is_a_stated_answer(dataset, preparation, encoder):
     frame = dataset.frame.copy()
     frame["scan"] = pd.Series(pd.NA, index=frame.index, dtype="string")
     gone = prepare_rows(preparation, replace(dataset, frame=frame), VALIDATION)
     block = gone.blocks["scan"]
     assert not block.present.any() and not block.gather(np.arange(5)).any()
     train, held = (prepare_rows(preparation, dataset, rows) for rows in (TRAIN, VALIDATION))
-    _, network = fit(train, held, kind_config(), name="resnet_small")
+    _, network = fit(train, held, kind_config(), name=encoder)
     said = predict_network(network, gone)
     assert np.isfinite(said).all()
     if list(gone.blocks) == ["scan"]:
         assert (said == said[0]).all()
 
 
-def test_training_with_some_missing_ignores_what_stands_in_their_place(dataset, preparation):
+def test_training_with_some_missing_ignores_what_stands_in_their_place(
+    dataset, preparation, encoder
+):
     train, held = (prepare_rows(preparation, dataset, rows) for rows in (TRAIN, VALIDATION))
     block = train.blocks["scan"]
     absent = np.arange(len(TRAIN)) % 4 == 0
     place = np.where(absent, -1, block.place)
     some = replace(block, place=place, present=~absent)
     some = replace(train, blocks={**train.blocks, "scan": some})
-    _, network = fit(some, held, kind_config(), name="resnet_small")
+    _, network = fit(some, held, kind_config(), name=encoder)
     assert np.isfinite(predict_network(network, held)).all()
 
 
@@ -127,8 +139,8 @@ def test_smote_is_refused_with_the_reason(dataset, preparation):
 @pytest.mark.parametrize(
     "strategy", ["class_weight", "focal", "logit_adjusted", "balanced_sampler"]
 )
-def test_strategies_for_rare_classes_work_with_every_kind(dataset, preparation, strategy):
+def test_strategies_for_rare_classes_work_with_every_kind(dataset, preparation, encoder, strategy):
     train, held = (prepare_rows(preparation, dataset, rows) for rows in (TRAIN, VALIDATION))
     config = kind_config(balance__strategy=strategy)
-    _, network = fit(train, held, config, name="resnet_small", ratio=np.array([0.5, 2.0]))
+    _, network = fit(train, held, config, name=encoder, ratio=np.array([0.5, 2.0]))
     assert np.isfinite(predict_network(network, held)).all()

@@ -20,6 +20,7 @@ from medcore.checks.gaps import (
 )
 from medcore.checks.images import check_images
 from medcore.checks.size import Enough, check_size, compare_size
+from medcore.checks.sounds import check_sounds
 from medcore.checks.tables import check_table
 from medcore.records import Dataset, Finding
 
@@ -46,7 +47,8 @@ ORDER = {"stop": 0, "warning": 1, "hint": 2}
 
 def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
     """Return the findings about a data set, the most severe first."""
-    found = [*check_table(dataset), *check_columns(dataset), *check_images(dataset)]
+    found = [*check_table(dataset), *check_columns(dataset)]
+    found += [*check_images(dataset), *check_sounds(dataset)]
     return tuple(sorted(found, key=lambda finding: ORDER[finding.severity]))
 
 

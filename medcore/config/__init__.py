@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import numpy as np
 from pydantic import Field, ValidationError
 
+from medcore.config.audio import AudioConfig
 from medcore.config.base import (
     ADVANCED,
     BalanceStrategy,
@@ -48,6 +49,7 @@ __all__ = [
     "ENCODER_NAMES",
     "KIND_PRESETS",
     "PRESETS",
+    "AudioConfig",
     "AugmentConfig",
     "BalanceConfig",
     "BalanceStrategy",
@@ -105,6 +107,7 @@ class RunConfig(Section):
     balance: BalanceConfig = BalanceConfig()
     augment: AugmentConfig = AugmentConfig()
     image: ImageConfig = ImageConfig()
+    audio: AudioConfig = AudioConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
 
 
@@ -169,12 +172,18 @@ def _is_optional(path: str) -> bool:
 
 # What the presets mean where a column of another kind is an input; a pass takes longer there, and
 # one-cycle training is best at its very end.
+_AUDIO = {"train.learning_rate": 3e-3, "train.batch_size": 32, "train.weight_decay": 0.05}
 _IMAGE = {"train.learning_rate": 3e-3, "train.batch_size": 64, "train.weight_decay": 0.05}
 KIND_PRESETS: dict[Kind, dict[Preset, dict[str, Any]]] = {
     "image": {
         "quick": {"train.epochs": 6, **_IMAGE},
         "balanced": {"train.epochs": 12, "train.patience": 12, **_IMAGE},
         "thorough": {"train.epochs": 40, "train.patience": 40, **_IMAGE},
+    },
+    "audio": {
+        "quick": {"train.epochs": 15, "train.patience": 15, **_AUDIO},
+        "balanced": {"train.epochs": 40, "train.patience": 40, **_AUDIO},
+        "thorough": {"train.epochs": 100, "train.patience": 100, **_AUDIO},
     },
 }
 

@@ -15,8 +15,9 @@ Part = Literal["train", "validation", "calibration", "test"]
 ImageEncoder = Literal[
     "resnet_small", "resnet18", "resnet50", "densenet121", "efficientnet_b0", "vit_small",
 ]  # fmt: skip
+AudioEncoder = Literal["recogniser", "crnn"]
 # Networks that are named by how they look at one kind of column.
-EncoderName = ImageEncoder
+EncoderName = Literal[ImageEncoder, AudioEncoder]
 ModelName = Literal[
     "recommended", "tabm", "mlp", EncoderName, "logistic", "random_forest", "gradient_boosting",
     "cox", "deepsurv", "logistic_hazard", "deephit",

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from medcore.config.base import ADVANCED, ImageEncoder, Kind, Section
+from medcore.config.base import ADVANCED, AudioEncoder, ImageEncoder, Kind, Section
 
 
 class ImageConfig(Section):
@@ -78,4 +78,7 @@ class ImageConfig(Section):
 
 
 # Encoders by kind. A kind stands here once its columns can be learned from.
-ENCODER_NAMES: dict[Kind, tuple[str, ...]] = {"image": get_args(ImageEncoder)}
+ENCODER_NAMES: dict[Kind, tuple[str, ...]] = {
+    "image": get_args(ImageEncoder),
+    "audio": get_args(AudioEncoder),
+}

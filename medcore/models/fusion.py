@@ -15,12 +15,16 @@ from torch import Tensor, nn
 
 from medcore.config import ENCODER_NAMES, RunConfig
 from medcore.errors import ConfigError
+from medcore.models.audio import AUDIO_ENCODERS
 from medcore.models.images import IMAGE_ENCODERS
 from medcore.models.start import hold_frozen, start_encoder
 from medcore.models.table import TableEncoder
 from medcore.records import Block
 
-ENCODERS: dict[str, dict[str, Callable[[dict], nn.Module]]] = {"image": IMAGE_ENCODERS}
+ENCODERS: dict[str, dict[str, Callable[[dict], nn.Module]]] = {
+    "image": IMAGE_ENCODERS,
+    "audio": AUDIO_ENCODERS,
+}
 
 
 class Piece(NamedTuple):
@@ -50,15 +54,18 @@ def read_piece(block: Block, positions, device: torch.device) -> Piece:
     return Piece(values, present)
 
 
-def encoder_name(kind: str, config: RunConfig) -> str:
-    """Return which encoder a kind of column gets: the model's own name, or its section's choice."""
+def encoder_name(block: Block, config: RunConfig) -> str:
+    """Return which encoder a block gets: the one it was prepared for, the model's own name, or its
+    section's choice."""
     chosen = config.model.name
-    return chosen if chosen in ENCODER_NAMES[kind] else getattr(config, kind).encoder
+    if "encoder" in block.traits:
+        return block.traits["encoder"]
+    return chosen if chosen in ENCODER_NAMES[block.kind] else getattr(config, block.kind).encoder
 
 
 def block_spec(block: Block, config: RunConfig) -> dict:
     """Return what an encoder of a block is rebuilt from, ready for JSON."""
-    name = encoder_name(block.kind, config)
+    name = encoder_name(block, config)
     if name not in ENCODERS[block.kind]:
         raise ConfigError(f"There is no encoder '{name}' for {block.kind} columns.")
     return {

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from medcore.config import RunConfig
+from medcore.prepare.audio import audio_block, fit_audio, read_audio_fit
 from medcore.prepare.images import fit_image, image_block, read_image_fit
 from medcore.records import Block, Dataset
 
@@ -32,4 +33,7 @@ class Way:
     read: Callable[[Mapping[str, Any]], Any]
 
 
-WAYS: dict[str, Way] = {"image": Way(fit_image, image_block, read_image_fit)}
+WAYS: dict[str, Way] = {
+    "image": Way(fit_image, image_block, read_image_fit),
+    "audio": Way(fit_audio, audio_block, read_audio_fit),
+}

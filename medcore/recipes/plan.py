@@ -17,7 +17,9 @@ import pandas as pd
 from medcore.config import ENCODER_NAMES, Kind, RunConfig, generator
 from medcore.data.media import image_shape
 from medcore.errors import FitError
+from medcore.prepare.audio import MOST_SECONDS, choose_audio_encoder
 from medcore.records import Dataset, Parts
+from medcore.sound import kept_seconds
 from medcore.split import cross_fit_folds
 from medcore.strategies import base_name, suits
 
@@ -25,7 +27,10 @@ RECOMMENDED = ("logistic", "tabm", "random_forest")
 RECOMMENDED_SURVIVAL = ("cox", "deepsurv")
 # What is recommended where all inputs are of one other kind; "encoder" stands for the section's
 # choice, and a number for another fit of it from other random numbers.
-RECOMMENDED_OF: dict[str, tuple[str, ...]] = {"image": ("encoder", "encoder 2", "encoder 3")}
+RECOMMENDED_OF: dict[str, tuple[str, ...]] = {
+    "image": ("encoder", "encoder 2", "encoder 3"),
+    "audio": ("encoder", "encoder 2", "encoder 3"),
+}
 # Rows × numbers an item × epochs beyond which one fit of a network must do.
 QUICK = 2e8
 LOOK = 20
@@ -148,13 +153,15 @@ def choose_members(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[s
     if len(kinds) > 1:
         return ("mlp", "logistic")
     encoder = getattr(config, kinds[0]).encoder
+    if kinds == ("audio",):
+        encoder = choose_audio_encoder(config)
     members = [name.replace("encoder", encoder) for name in RECOMMENDED_OF[kinds[0]]]
     work = len(parts["train"]) * _item_numbers(dataset, config) * config.train.epochs
     return tuple(members if work <= QUICK else [m for m in members if " " not in m])
 
 
 def _item_numbers(dataset: Dataset, config: RunConfig) -> int:
-    """Return how many numbers an image has once it is brought to size, from some of them."""
+    """Return how many numbers an image, or a spectrogram, has; from some of them."""
     largest = 1
     for column in dataset.with_role("input"):
         if column.kind == "image" and dataset.media is not None:
@@ -162,6 +169,10 @@ def _item_numbers(dataset: Dataset, config: RunConfig) -> int:
                 height, width = image_shape(dataset.media, str(name))[:2]
                 scale = min(1.0, config.image.size / max(height, width))
                 largest = max(largest, round(height * scale) * round(width * scale))
+        if column.kind == "audio" and dataset.media is not None:
+            for name in dataset.frame[column.name].dropna().head(LOOK):
+                seconds = min(MOST_SECONDS, kept_seconds(dataset.media / str(name)))
+                largest = max(largest, round(100 * seconds) * config.audio.bands)
     return largest
 
 

@@ -103,17 +103,7 @@ class Recognizer:
                 return self._held[key]
 
         self.label, self.language = found.label, "en"
-        local = Path(found.place).is_dir()
-        try:
-            self.model = Model(
-                found.place, device="auto", compute_type="default" if not local else "int8",
-                cpu_threads=max(1, min(4, os.cpu_count() or 1)), local_files_only=local,
-            )  # fmt: skip
-        except (OSError, ValueError, RuntimeError) as error:
-            raise DataError(
-                f"The speech model '{found.label}' could not be loaded "
-                f"({str(error).splitlines()[0][:120]}). {NO_MODEL}"
-            ) from None
+        self.model = load_whisper(Model, found)
 
     @property
     def multilingual(self) -> bool:
@@ -158,6 +148,21 @@ class Recognizer:
             found = model.model.align(encoded.states, start, [tokens], encoded.frames)[0]
             sums.append(float(sum(math.log(max(p, 1e-9)) for p in found.text_token_probs)))
         return sums
+
+
+def load_whisper(kind: Any, found: SpeechModel) -> Any:
+    """Return a faster-whisper model of a class `kind`; raises `DataError` with how to get one."""
+    local = Path(found.place).is_dir()
+    try:
+        return kind(
+            found.place, device="auto", compute_type="default" if not local else "int8",
+            cpu_threads=max(1, min(4, os.cpu_count() or 1)), local_files_only=local,
+        )  # fmt: skip
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"The speech model '{found.label}' could not be loaded "
+            f"({str(error).splitlines()[0][:120]}). {NO_MODEL}"
+        ) from None
 
 
 def find_pieces(samples: np.ndarray) -> list[tuple[int, int]]:

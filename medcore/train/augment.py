@@ -18,9 +18,13 @@ from medcore.config import AugmentConfig, RunConfig
 from medcore.errors import FitError
 from medcore.models import Inputs, Piece
 from medcore.records import Block
+from medcore.train.audio import change_sounds
 from medcore.train.images import change_images
 
-CHANGES: dict[str, Callable[[Tensor, Any], Tensor]] = {"image": change_images}
+CHANGES: dict[str, Callable[[Tensor, Any], Tensor]] = {
+    "image": change_images,
+    "audio": change_sounds,
+}
 
 
 @dataclass(frozen=True)

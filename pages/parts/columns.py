@@ -12,6 +12,7 @@ from pages.parts import state
 
 KINDS = {
     "number": "number", "category": "category", "date": "date", "text": "text", "image": "image",
+    "audio": "recording",
 }  # fmt: skip
 ROLES = {
     "input": "input",
@@ -82,7 +83,7 @@ def _bars(column: Column, values: pd.Series) -> list[int]:
         return np.histogram(numbers[np.isfinite(numbers)], bins=BARS)[0].tolist()
     if column.kind == "date" and len(known):
         return np.histogram(known.dt.year.to_numpy(), bins=BARS)[0].tolist()
-    if column.kind == "image":
+    if column.kind in ("image", "audio"):
         return []
     return known.astype("string").value_counts().head(BARS).tolist()
 

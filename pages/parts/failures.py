@@ -7,10 +7,12 @@ import pandas as pd
 import streamlit as st
 
 from medcore.errors import MedcoreError
-from medcore.records import Dataset, Evaluation, Run
+from medcore.records import Column, Dataset, Evaluation, Run
 from medcore.store import read_columns, read_predictions
 from pages.parts import state
+from pages.parts.columns import KINDS
 from pages.parts.form import batched
+from pages.parts.player import play
 from pages.parts.thumbnails import draw_thumbnail
 
 MOST, ROW, SIDE = 8, 4, 160
@@ -37,8 +39,10 @@ def worst_cases(frame: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
 
 
 def show_failures(run: Run, evaluation: Evaluation) -> None:
-    """Show the worst cases by confidence, where patients have pictures that are still there."""
-    pictures = [c.name for c in read_columns(run.folder) if c.kind == "image" and c.role == "input"]
+    """Show the worst cases by confidence, where there are pictures or recordings of them."""
+    pictures = [
+        c for c in read_columns(run.folder) if c.kind in ("image", "audio") and c.role == "input"
+    ]
     if not pictures or not evaluation.classes:
         return
     try:
@@ -53,7 +57,8 @@ def show_failures(run: Run, evaluation: Evaluation) -> None:
         return
     st.markdown(
         f"{len(cases):,} test patients belong to another class than the likeliest. Those the model "
-        "was surest of come first: look for poor images, wrong labels, and what they share."
+        "was surest of come first: look for poor images or recordings, wrong labels, and what they "
+        "share."
     )
     for four in batched(list(cases.head(MOST).itertuples()), ROW):
         for place, case in zip(st.columns(ROW), four, strict=False):
@@ -72,12 +77,15 @@ def show_failures(run: Run, evaluation: Evaluation) -> None:
                            key="csv_worst_cases", on_click="ignore")  # fmt: skip
 
 
-def _show_case(dataset: Dataset, column: str, case) -> None:
-    cell = dataset.frame[column].get(case.row_id)
+def _show_case(dataset: Dataset, column: Column, case) -> None:
+    cell = dataset.frame[column.name].get(case.row_id)
     if dataset.media is not None and cell is not None and not pd.isna(cell):
-        st.image(draw_thumbnail(dataset.media, str(cell), SIDE))
+        if column.kind == "audio":
+            play(dataset.media, str(cell))
+        else:
+            st.image(draw_thumbnail(dataset.media, str(cell), SIDE))
     else:
-        st.markdown("*No image*")
+        st.markdown(f"*No {KINDS[column.kind]}*")
     st.caption(
         f"Row {case.row_id + 1}: is **{case.outcome}**, called **{case.called}** "
         f"({case.probability:.2f})"

@@ -44,6 +44,7 @@ GROUPS = {
     "balance": "Rare classes",
     "augment": "Augmentation",
     "image": "Images",
+    "audio": "Recordings",
     "evaluate": "Judging",
     "seed": "Repeatability",
 }
@@ -53,7 +54,7 @@ ABOVE = ("split.kind", "model.name", "evaluate.horizons")
 
 
 # For the command line alone: a visitor must not name files of the server.
-LOCAL_ONLY = ("image.weights",)
+LOCAL_ONLY = ("image.weights", "audio.recogniser")
 
 
 def walk_fields(section: type[Section] = RunConfig, prefix: str = "") -> Iterator[tuple]:

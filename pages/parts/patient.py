@@ -13,6 +13,7 @@ import streamlit as st
 from medcore.evaluate import label_model
 from medcore.jobs import ask, warm_up
 from medcore.records import Column, Run
+from medcore.sound import ENDINGS
 from medcore.store import drop_upload, read_columns, read_rules, stage_upload
 from pages.parts import state
 from pages.parts.certainty import show_answers
@@ -48,7 +49,7 @@ def _write_rule(rule: Mapping[str, Any] | None) -> str | None:
 
 
 def _ask(run: Run, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the model; uploaded pictures are on the disk only as long as it looks at them."""
+    """Ask the model; uploaded files are on the disk only as long as it looks at them."""
     workspace = state.current().workspace
     staged = {
         name: stage_upload(workspace, value.name, value)
@@ -123,6 +124,9 @@ def show_field(column: Column, place: str, value: Any = None, text: str | None =
         return None if day is None else day.isoformat()
     if column.kind == "image":
         return st.file_uploader(label, key=place, help=text or "PNG, JPEG or DICOM")
+    if column.kind == "audio":
+        return st.file_uploader(label, list(ENDINGS), key=place,
+                                help=text or "WAV, FLAC, MP3, OGG or M4A")  # fmt: skip
     return st.text_input(label, value or "", placeholder="unknown", key=place, help=text) or None
 
 

@@ -61,6 +61,8 @@ def enlarge(pixels: np.ndarray, side: int) -> np.ndarray:
 def show_rows(dataset: Dataset, rows: int = 50, height: int = 280) -> None:
     """Show the first rows of a data set, with pictures where it has them."""
     shown = dataset.frame.head(rows).copy()
+    # The names under which recordings are kept tell nobody anything; they are played instead.
+    shown = shown.drop(columns=[c.name for c in dataset.columns if c.kind == "audio"])
     pictures = [column.name for column in dataset.columns if column.kind == "image"]
     if not pictures or dataset.media is None:
         st.dataframe(shown, height=height)

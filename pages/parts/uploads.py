@@ -1,4 +1,4 @@
-"""Files dropped on Data: tables one by one, images together with what belongs to them."""
+"""Files dropped on Data: tables one by one, images or recordings with what belongs to them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import PurePath
 import streamlit as st
 
 from medcore.data import MEDMNIST, estimate_memory
+from medcore.data.media.formats import is_sound
 from medcore.errors import MedcoreError
 from medcore.jobs import start_fetch, start_import
 from medcore.store import drop_upload, stage_images, stage_upload
@@ -22,8 +23,9 @@ def show_uploader() -> None:
     """Show where files are dropped; what is dropped is read in the background."""
     turn = st.session_state.setdefault("uploads", 0)
     files = st.file_uploader(
-        "Drop tables here (CSV, TSV, Excel, Parquet, Stata, SAS, SPSS), or images (DICOM, PNG, "
-        "JPEG, TIFF, NIfTI, also as a zip, with a table that names them), up to 500 MB",
+        "Drop tables here (CSV, TSV, Excel, Parquet, Stata, SAS, SPSS), images (DICOM, PNG, JPEG, "
+        "TIFF, NIfTI) or recordings (WAV, FLAC, MP3, OGG, M4A), also as a zip, with a table that "
+        "names them, up to 500 MB",
         accept_multiple_files=True,
         key=f"uploader_{turn}",
     )
@@ -40,12 +42,15 @@ def show_uploader() -> None:
 def _ask_wishes(files: list) -> tuple[str, dict[str, bool]]:
     """Ask how images shall be read; return the data set's name and the wishes."""
     first = PurePath(files[0].name)
-    given = first.stem if first.suffix.lower() == ".npz" else "Images"
+    sounds = [file for file in files if is_sound(file.name)]
+    given = "Recordings" if sounds else "Images"
+    given = first.stem if first.suffix.lower() == ".npz" else given
     with st.container(border=True):
         st.markdown(
-            "**Before images are kept, identities are removed**: names, numbers, dates of birth, "
-            "private elements, file names. Dates are shifted, each patient's alike. Names that "
-            "stand written in the picture itself are only suspected: look at them on Images."
+            "**Before images and recordings are kept, identities are removed**: names, numbers, "
+            "dates of birth, private elements, file names, tags of a recording. Dates are shifted, "
+            "each patient's alike. Names that stand written in the picture itself are only "
+            "suspected: look at them on Images. A voice stays a voice, and so do names spoken."
         )
         left, right = st.columns(2)
         name = left.text_input(
@@ -66,7 +71,13 @@ def _ask_wishes(files: list) -> tuple[str, dict[str, bool]]:
             "The folders in the zip are the classes", key="images_folders",
             help="Only for folders that are named for a finding, never for patients.",
         )  # fmt: skip
-    return name, {"series": row == SERIES, "characteristics": keep, "folders": folders}
+        parts = left.checkbox(
+            "The parts of the recordings' names become columns", key="images_parts",
+            help="Such as 7_ann_3.wav: the columns name_1 and name_2 hold 7 and ann. Only where "
+            "they name no patient.",
+        )  # fmt: skip
+    wishes = {"series": row == SERIES, "characteristics": keep, "folders": folders}
+    return name, wishes | {"parts": parts}
 
 
 def _take_images(files: list, name: str, wishes: dict[str, bool]) -> None:

@@ -1,0 +1,129 @@
+"""What is heard of recordings, computed once and kept beside the data set as memory-mapped files.
+
+A file's name is the hash of the recordings' names, which stand for their content, and of the
+settings: whoever asks for the same again finds it, and training starts at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medcore.sound import RATE, SILENCE, cepstra, holds_sound, log_mel, read_kept
+
+VERSION = 1
+THREADS = 4
+COEFFICIENTS = 20
+PLAIN_NAMES = (
+    *(f"cepstral coefficient {place}, {what}" for what in ("mean", "spread", "change")
+      for place in range(1, COEFFICIENTS + 1)),
+    "length (log s)",
+    "share of time with sound",
+    "loudness",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """What every recording of a column is brought to: `bands` up to `highest` Hz, `frames`."""
+
+    bands: int
+    frames: int
+    highest: float
+
+
+def load_kept(
+    media: Path, told: Sequence[Any], shape: tuple[int, ...], kind: str,
+    make: Callable[[int], np.ndarray], threads: int = THREADS,
+) -> tuple[np.ndarray, str]:  # fmt: skip
+    """Return an array of `shape` whose rows are `make(place)`, and its digest; made once.
+
+    `told` is all that decides it, ready for JSON.
+    """
+    digest = hashlib.sha256(json.dumps([VERSION, kind, list(shape), *told]).encode()).hexdigest()
+    kept = media.parent / "cache" / f"{digest[:32]}.npy"
+    if not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        near = kept.with_suffix(f".{os.getpid()}.tmp")
+        values = np.lib.format.open_memmap(near, mode="w+", dtype=kind, shape=shape)
+
+        def fill(place: int) -> None:
+            values[place] = make(place)
+
+        with ThreadPoolExecutor(min(threads, os.cpu_count() or 1)) as pool:
+            for _ in pool.map(fill, range(len(values))):
+                pass
+        values.flush()
+        os.replace(near, kept)
+    return np.load(kept, mmap_mode="r", allow_pickle=False), digest[:32]
+
+
+def load_spectra(media: Path, names: Sequence[str], spectra: Spectra) -> tuple[np.ndarray, str]:
+    """Return log-mel spectrograms, float16 (items, bands, frames), and their digest."""
+
+    def make(place: int) -> np.ndarray:
+        return hear_spectrum(read_kept(media / names[place]), spectra)
+
+    shape = (len(names), spectra.bands, spectra.frames)
+    return load_kept(media, [asdict(spectra), list(names)], shape, "float16", make)
+
+
+def hear_spectrum(samples: np.ndarray, spectra: Spectra) -> np.ndarray:
+    """Return one recording's spectrogram (bands, frames): its loudest part, or filled up."""
+    return fit_frames(log_mel(samples, spectra.bands, spectra.highest), spectra.frames)
+
+
+def fit_frames(found: np.ndarray, frames: int) -> np.ndarray:
+    """Return a spectrogram of so many frames: cut to its loudest part, or silence around it.
+
+    >>> fit_frames(np.zeros((1, 2)), 4)[0].round(1).tolist()
+    [-16.1, 0.0, 0.0, -16.1]
+    """
+    have = found.shape[1]
+    if have > frames:
+        power = np.concatenate([[0.0], np.exp(found.astype(np.float64)).sum(axis=0).cumsum()])
+        start = int(np.argmax(power[frames:] - power[:-frames]))
+        return found[:, start : start + frames]
+    out = np.full((len(found), frames), SILENCE, dtype=found.dtype)
+    start = (frames - have) // 2
+    out[:, start : start + have] = found
+    return out
+
+
+def load_plain(media: Path, names: Sequence[str]) -> np.ndarray:
+    """Return the simple features of recordings, float32 (items, features), see `PLAIN_NAMES`."""
+
+    def make(place: int) -> np.ndarray:
+        return plain_features(read_kept(media / names[place]))
+
+    return load_kept(media, [list(names)], (len(names), len(PLAIN_NAMES)), "float32", make)[0]
+
+
+def plain_features(samples: np.ndarray) -> np.ndarray:
+    """Return the simple features of one recording: what its cepstra do where there is sound."""
+    found = log_mel(samples)
+    heard = holds_sound(found)
+    curves = cepstra(found, COEFFICIENTS)[:, heard]
+    change = np.diff(curves, axis=1) if curves.shape[1] > 1 else np.zeros((COEFFICIENTS, 1))
+    loud = np.log(np.mean(np.square(samples, dtype=np.float64)) + 1e-9)
+    rest = [np.log(max(len(samples), 1) / RATE), heard.mean(), loud]
+    curves = (curves.mean(axis=1), curves.std(axis=1), change.std(axis=1))
+    return np.concatenate([*curves, rest]).astype(np.float32)
+
+
+def load_states(media: Path, names: Sequence[str], listener: Any) -> tuple[np.ndarray, str]:
+    """Return what a pretrained encoder hears, float32 (items, width), and its digest."""
+
+    def make(place: int) -> np.ndarray:
+        return listener.hear(read_kept(media / names[place]))
+
+    told = [listener.digest, list(names)]
+    return load_kept(media, told, (len(names), listener.width), "float32", make, threads=1)
