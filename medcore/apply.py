@@ -30,6 +30,7 @@ from medcore.prepare import (
     unexpected_gaps,
 )
 from medcore.recipes import load_model
+from medcore.recipes.embeddings import embed_column, looking_member
 from medcore.records import Column, Dataset
 from medcore.store.files import copy_folder, replacing
 from medcore.store.folder import EVALUATION, read_columns, read_config, read_json
@@ -157,7 +158,8 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     coverage (that of low–high for numbers), plausible (see `_plausible`), imputed (column, used,
     then), outside (column, value, low, high), unexpected (sentences on gaps that no training
     patient had) and unusual (the share of training patients less unusual, or None where the model
-    has no network that tells). Time to event: value, low and high are risks by cause and by
+    has no network that tells), vectors (by column, what the network that leads makes of a picture).
+    Time to event: value, low and high are risks by cause and by
     `times`, and horizons (label, time) are among the times.
     """
     values, media = _keep_media(deployed, values)
@@ -182,10 +184,24 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
         "imputed": [{**cell, "then": then.get(cell["column"], "")} for cell in imputed],
         "unexpected": unexpected_gaps(cohort.rules, ready.frame),
         "unusual": None if share is None else _plain(share)[0],
+        "vectors": _see_pictures(deployed, ready),
         "outside": outside_training_range(cohort, ready)[
             ["column", "value", "low", "high"]
         ].to_dict("records"),
     }
+
+
+def _see_pictures(deployed: Deployed, patient: Dataset) -> dict[str, list[float]]:
+    """Return what the network that leads makes of a patient's pictures, by column."""
+    found = {}
+    for column in patient.with_role("input"):
+        if column.kind != "image" or patient.frame[column.name].isna().all():
+            continue
+        if (member := looking_member(deployed.model, column.name)) is not None:
+            rows = patient.frame.index.to_numpy()
+            seen = embed_column(deployed.model, member, patient, rows, column.name)
+            found[column.name] = _plain(seen[0])
+    return found
 
 
 def _plausible(model: FittedModel, plain: np.ndarray) -> dict[str, Any] | None:

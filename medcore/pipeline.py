@@ -30,6 +30,7 @@ from medcore.predict import (
     without_recalibration,
 )
 from medcore.recipes import Fitted, fit_model, save_model
+from medcore.recipes.embeddings import keep_embeddings
 from medcore.recipes.hazards import describe_hazards
 from medcore.recipes.plan import BASELINES
 from medcore.records import Dataset, Evaluation, Event, Parts, Predictions, Split, Watch
@@ -116,6 +117,7 @@ def run(
     evaluation = replace(evaluation, warnings=tuple(warnings))
     write_json(folder, CERTIFICATE, certificate_json(checks))
     save_model(folder, fits[-1][0].model)
+    keep_embeddings(folder, fits[-1][0].model, ready, split.parts["train"])
     write_predictions(folder, predictions)
     write_json(folder, EVALUATION, evaluation_json(evaluation))
     remove_folder(folder / CHECKPOINTS)

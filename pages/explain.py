@@ -15,16 +15,16 @@ from pages.parts.explained import (
     choose_patient,
     choose_target,
     find_job,
-    has_table,
     read_explanation,
 )
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.hazards import link_to_hazards
 from pages.parts.patient import describe_model, warm_once
+from pages.parts.runs import has_table, question
 from pages.parts.saliency import show_saliency
 from pages.parts.shares import show_nearest, show_shares
 from pages.parts.waiting import watch_job
-from pages.parts.whatif import question, show_what_if
+from pages.parts.whatif import show_what_if
 
 VIEWS = {"model": "What drives the model", "patient": "One patient"}
 GONE = (

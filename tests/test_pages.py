@@ -26,6 +26,7 @@ from medcore.store import (
     get_run,
     job_of_run,
     list_datasets,
+    load_dataset,
     load_settings,
     open_home,
     open_workspace,
@@ -611,7 +612,8 @@ def ask_here(monkeypatch):
         assert "answer" in answer, answer
         return json.loads(json.dumps(answer["answer"]))
 
-    monkeypatch.setattr("pages.parts.whatif.ask", ask)
+    for module in ("runs", "patient"):
+        monkeypatch.setattr(f"pages.parts.{module}.ask", ask)
     monkeypatch.setattr("pages.parts.patient.warm_up", lambda *_: None)
 
 
@@ -701,6 +703,39 @@ def test_explain_takes_a_patient_of_whom_nothing_is_known(open_case, ask_here):
     check(app)
     assert "Nothing is known of this patient" in words(app)
     assert "they do." in words(app)
+
+
+def test_explain_shows_where_a_network_looked_and_which_images_it_takes_for_alike(
+    open_case, ask_here
+):
+    app = open_case("explain", "pictures")
+    app.segmented_control(key="explain_view").set_value("image").run()
+    check(app)
+    said = words(app)
+    assert "Where the network looked, not where the disease is." in said
+    assert "networks with random weights" in said or "random weights gives a similar map" in said
+    assert "Of the 5 training patients most like this one" in said
+    assert said.count("likeness 0.") + said.count("likeness 1.") == 5
+    app.slider(key="saliency_opacity").set_value(0.0).run()
+    app.selectbox(key="saliency_method").select("occlusion").run()
+    check(app)
+
+
+def test_predict_shows_the_training_images_most_like_a_new_one(open_case, kept, ask_here):
+    app = open_case("predict", "pictures")
+    workspace = open_workspace(open_home(), kept[1])
+    dataset = load_dataset(workspace, kept[2]["pictures"][0])
+    cell = dataset.frame["scan"].dropna().iloc[0]
+    data = (dataset.media / cell).read_bytes()
+    next(f for f in app.file_uploader if f.label == "scan").set_value((cell, data, "image/png"))
+    next(b for b in app.button if b.label == "Predict").click().run()
+    check(app)
+    assert "Training images most like this one" in words(app)
+    delete_dataset(workspace, kept[2]["pictures"][0])
+    app.run()
+    check(app)
+    assert "Training images most like this one" not in words(app)
+    assert "Risk of place" in words(app)
 
 
 def test_explain_without_the_table_says_so_and_still_answers_what_if(open_case, kept, ask_here):

@@ -15,8 +15,10 @@ from medcore.explanation.subject import open_subject
 from medcore.models import build_from_spec, read_piece
 from medcore.models.saliency import (
     METHODS,
+    PATCH_SHARE,
     PATH_STEPS,
     Look,
+    _map_layer,
     class_score,
     integrated_gradients,
     map_likeness,
@@ -93,6 +95,27 @@ def test_integrated_gradients_add_up_to_the_difference_of_the_scores(trained):
     assert PATH_STEPS >= 16
 
 
+def test_the_maps_are_those_of_captum(trained):
+    from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Occlusion
+
+    look = look_at(trained, 0, 1)
+    values = look.inputs["scan"].values.clone().requires_grad_(True)
+    layer = LayerGradCam(look.score, _map_layer(look))
+    theirs = layer.attribute(values, relu_attributions=True)
+    theirs = LayerAttribution.interpolate(theirs, (SIDE, SIDE), "bilinear")
+    assert METHODS["grad_cam"](look) == pytest.approx(theirs.detach()[0, 0].numpy(), abs=1e-5)
+    theirs = IntegratedGradients(look.score).attribute(
+        values, n_steps=PATH_STEPS, method="riemann_middle", internal_batch_size=1
+    )
+    assert integrated_gradients(look) == pytest.approx(theirs.detach().sum(1)[0].numpy(), abs=1e-5)
+    patch = SIDE // PATCH_SHARE
+    theirs = Occlusion(look.score).attribute(values.detach(), (1, patch, patch), (1, 1, 1), 0)
+    # Captum's patches end at the border, ours reach over it.
+    inside = (slice(SIDE - patch + 1),) * 2
+    ours = METHODS["occlusion"](look)[inside]
+    assert ours == pytest.approx(theirs[0, 0].numpy()[inside], abs=1e-4)
+
+
 def test_random_weights_give_another_map(trained):
     likeness = []
     for row in range(6):
@@ -139,6 +162,7 @@ def test_a_run_s_image_is_explained_with_its_sanity_check():
         said = explain_image(subject, row, "scan", "upper", method)
         found = np.array(said["found"])
         assert found.shape == (16, 16) and np.abs(found).max() <= 1
+        assert said["layer"] == ("stages of resnet_small" if method.endswith("cam") else "")
         assert np.array(said["pixels"]).max() == 255 and said["weight"] == pytest.approx(1)
     with pytest.raises(ConfigError, match="no image to look at"):
         explain_image(subject, 3, "scan", "upper", "occlusion")

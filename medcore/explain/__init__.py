@@ -9,7 +9,13 @@ from medcore.explain.effects import Effect, accumulate_effects, make_grid
 from medcore.explain.importance import Truth, permutation_importance
 from medcore.explain.mixing import Mixture, mix_frames
 from medcore.explain.shapley import Shares, shapley_values
-from medcore.explain.similarity import nearest_rows, order_categories
+from medcore.explain.similarity import (
+    nearest_rows,
+    nearest_vectors,
+    order_categories,
+    shared_neighbours,
+    unit_vectors,
+)
 
 __all__ = [
     "Effect",
@@ -22,7 +28,10 @@ __all__ = [
     "make_grid",
     "mix_frames",
     "nearest_rows",
+    "nearest_vectors",
     "order_categories",
     "permutation_importance",
     "shapley_values",
+    "shared_neighbours",
+    "unit_vectors",
 ]

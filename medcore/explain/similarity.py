@@ -71,3 +71,41 @@ def nearest_rows(
     distance = np.sqrt((((values - patient) ** 2) * weights).sum(axis=1))
     order = np.argsort(distance, kind="stable")[:most]
     return order, distance[order]
+
+
+def unit_vectors(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors (rows, width) of length 1; a vector of zeros stays one.
+
+    >>> unit_vectors(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(length > 0, length, 1)
+
+
+def nearest_vectors(
+    vectors: np.ndarray, vector: np.ndarray, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the vectors most alike, the nearest first, and their cosines.
+
+    All vectors have length 1; `vectors` (rows, width), `vector` (width,).
+    """
+    cosine = (vectors @ vector).clip(-1, 1)
+    order = np.argsort(-cosine, kind="stable")[:most]
+    return order, cosine[order]
+
+
+def shared_neighbours(one: np.ndarray, other: np.ndarray, most: int) -> float:
+    """Return the mean share of a row's nearest rows that are the same in two embeddings.
+
+    Both are (rows, width) of length 1, the same rows in the same order. NaN for too few rows.
+    """
+    if len(one) <= most:
+        return float("nan")
+    found = []
+    for vectors in (one, other):
+        cosine = vectors @ vectors.T
+        np.fill_diagonal(cosine, -np.inf)
+        found.append(np.argsort(-cosine, axis=1, kind="stable")[:, :most])
+    same = (found[0][:, :, None] == found[1][:, None, :]).any(axis=2)
+    return float(same.mean())

@@ -27,9 +27,9 @@ def explain_image(
 
     `found` (height, width) is the weighted mean over the networks that look at the column, each
     scaled to a largest size of 1, and `pixels` the image as they see it, 0–255. `weight` is
-    their share in the model; `likeness` the rank correlation with the map of networks that learned
-    nothing: near 0 where the map tells of what was learned. Raises `ConfigError` where nothing can
-    be shown.
+    their share in the model, `layer` the one whose places are shown, if any; `likeness` the rank
+    correlation with the map of networks that learned nothing: near 0 where the map tells of what
+    was learned. Raises `ConfigError` where nothing can be shown.
     """
     from medcore.models import saliency
 
@@ -62,6 +62,7 @@ def explain_image(
         "pixels": _pixels(prepared, column).tolist(),
         "weight": weight,
         "likeness": saliency.map_likeness(found, blank),
+        "layer": saliency.name_layer(look, method),
     }
 
 

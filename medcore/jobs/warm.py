@@ -40,7 +40,8 @@ def ask(home: Home, request: dict[str, Any], timeout: float = 60) -> dict[str, A
     the same answers as of `medcore.apply.answer_patients`. `{"do": "describe_numbers",
     "run_folder": path}` answers `{"numbers": …}`, as of `medcore.apply.describe_numbers`.
     `{"do": "explain_patient", "run_folder": path, "workspace": id, "dataset": id, "values":
-    {column: value or None}}` answers as `medcore.explanation.patient.explain_patient`.
+    {column: value or None}}` answers as `medcore.explanation.patient.explain_patient`;
+    `explain_image` and `similar_images` as the functions of `medcore.explanation` of that kind.
     `{"do": "ping"}` answers `{"pid": …}`. Raises `MedcoreError` with the sentence of what went
     wrong, `JobError` when the worker crashed or took longer than `timeout` seconds; the next
     request starts a fresh one.
@@ -254,6 +255,15 @@ def _explain_image(request: Mapping[str, Any]) -> dict[str, Any]:
     return explain_image(cohort.subject, *asked)
 
 
+def _similar_images(request: Mapping[str, Any]) -> dict[str, Any]:
+    from medcore.explanation.likeness import find_similar
+
+    folder = Path(request["run_folder"])
+    cohort = _open_cohort(folder, request["workspace"], request["dataset"], _stamp(folder))
+    asked = {"row": request.get("row"), "vector": request.get("vector")}
+    return find_similar(cohort.subject, folder, request["column"], **asked)
+
+
 def _stamp(folder: Path) -> int:
     try:
         return (folder / "model.json").stat().st_mtime_ns
@@ -286,6 +296,7 @@ ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "describe_numbers": _describe_numbers,
     "explain_patient": _explain_patient,
     "explain_image": _explain_image,
+    "similar_images": _similar_images,
 }
 
 

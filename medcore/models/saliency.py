@@ -132,6 +132,12 @@ METHODS: dict[str, Callable[[Look], np.ndarray]] = {
 }
 
 
+def name_layer(look: Look, method: str) -> str:
+    """Return which layer's places a class activation map shows; empty for the other methods."""
+    name = look.spec["blocks"][look.key]["encoder"]
+    return f"{MAP_LAYERS[name]} of {name}" if method in ("grad_cam", "hires_cam") else ""
+
+
 def randomised(look: Look, seed: int) -> Look:
     """Return the same question to a network of the same shape that has learned nothing."""
     with torch.random.fork_rng(devices=[]):

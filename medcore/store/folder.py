@@ -25,6 +25,7 @@ AUTHOR, REPORT = "author.json", "report"
 VALIDATION, VALIDATIONS = "validation.json", "validations"
 OPTIMISM = "optimism.json"
 EXPLANATION = "explanation.json"
+EMBEDDINGS = "embeddings.safetensors"
 
 
 def write_json(folder: Path, name: str, values: Any) -> None:

@@ -10,13 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from medcore.data import assign_columns
-from medcore.errors import MedcoreError
 from medcore.jobs import Job, list_jobs
 from medcore.records import Column, Run
-from medcore.store import get_dataset_row, read_columns, read_json, read_predictions
+from medcore.store import read_columns, read_json, read_predictions
 from medcore.store.folder import EXPLANATION
 from pages.parts import state
 from pages.parts.patient import enter_patient
+from pages.parts.runs import has_table
 
 MOST_LISTED = 1_000
 ENTERED = ("number", "category", "date", "text")
@@ -33,15 +33,6 @@ def find_job(run: Run) -> Job | None:
     """Return the newest job that explains a run."""
     jobs = list_jobs(state.current().workspace, kind="explain")
     return next((job for job in jobs if job.run == run.id), None)
-
-
-def has_table(run: Run) -> bool:
-    """Tell whether the table that a run was trained on is still in the workspace."""
-    try:
-        get_dataset_row(state.current().workspace, run.dataset)
-    except MedcoreError:
-        return False
-    return True
 
 
 def choose_target(targets: Sequence[str], outcome: Column) -> str:

@@ -21,7 +21,9 @@ from pages.parts.charts import BLUE, make_figure
 from pages.parts.form import batched
 from pages.parts.frame import count
 from pages.parts.judgement import outcome_unit
+from pages.parts.likeness import show_similar
 from pages.parts.prognosis import show_prognosis
+from pages.parts.runs import has_table
 
 UNUSUAL = 0.99
 
@@ -37,6 +39,19 @@ def show_patient(run: Run) -> None:
         st.session_state["said"] = (run.id, answer["rows"][0])
     if (said := st.session_state.get("said")) and said[0] == run.id:
         _show_answer(run, inputs, said[1])
+        _show_similar(run, said[1])
+
+
+def _show_similar(run: Run, said: Mapping[str, Any]) -> None:
+    """Show the training images most like those of the patient, while they are still there."""
+    outcome = next(c for c in read_columns(run.folder) if c.role in ("outcome", "event"))
+    if not said["vectors"] or not has_table(run):
+        return
+    likeliest = said["positive"]
+    if likeliest is None and said["classes"]:
+        likeliest = said["classes"][int(np.argmax(said["value"]))]
+    for column, vector in said["vectors"].items():
+        show_similar(run, column, outcome, likeliest or "", {"vector": vector})
 
 
 def _write_rule(rule: Mapping[str, Any] | None) -> str | None:

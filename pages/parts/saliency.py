@@ -14,9 +14,10 @@ from medcore.explanation.images import METHODS
 from medcore.records import Column, Run
 from medcore.store import read_predictions
 from pages.parts import state
-from pages.parts.explained import choose_target, has_table
+from pages.parts.explained import choose_target
+from pages.parts.likeness import show_similar
+from pages.parts.runs import has_table, question
 from pages.parts.thumbnails import enlarge
-from pages.parts.whatif import question
 
 SIDE, MOST_LISTED = 360, 300
 FOR, AGAINST = np.array([230, 159, 0]), np.array([86, 180, 233])
@@ -65,9 +66,15 @@ def show_saliency(run: Run, columns: Mapping[str, Column], outcome: Column) -> N
     left.image(enlarge(pixels, SIDE), caption="The image, as the network gets it")
     right.image(
         enlarge(_overlay(pixels, found, opacity), SIDE),
-        caption=f"Orange speaks for “{target}”, blue against it ({METHODS[method]})",
+        caption=f"Orange speaks for “{target}”, blue against it ({_name(method, said['layer'])})",
     )
     _say_check(said)
+    happened = told.positive if run.summary["task"] == "survival" else target
+    show_similar(run, column, outcome, happened, {"row": int(row)})
+
+
+def _name(method: str, layer: str) -> str:
+    return f"{METHODS[method]}, layer {layer}" if layer else METHODS[method]
 
 
 def _choose_row(frame: pd.DataFrame, target: str, outcome: Column) -> int | None:

@@ -9,19 +9,12 @@ from typing import Any
 import streamlit as st
 
 from medcore.explanation.words import name_target
-from medcore.jobs import ask
 from medcore.records import Column, Run
-from pages.parts import state
 from pages.parts.form import batched
 from pages.parts.patient import label_column, show_field
+from pages.parts.runs import question
 
 USUAL = 6
-
-
-def question(run: Run, do: str, **more: Any) -> dict[str, Any]:
-    """Return the warm process's answer about a run."""
-    told = {"do": do, "run_folder": str(run.folder), **more}
-    return ask(state.current().workspace.home, told)
 
 
 def show_what_if(

@@ -1,0 +1,56 @@
+"""The training images that a model's network takes for most alike one image, and their outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medcore.errors import ConfigError
+from medcore.explanation.subject import Subject
+from medcore.recipes.embeddings import NEIGHBOURS, embed_column, looking_member, read_embeddings
+
+
+def find_similar(
+    subject: Subject,
+    folder: Path,
+    column: str,
+    *,
+    row: int | None = None,
+    vector: Sequence[float] | None = None,
+) -> dict[str, Any]:
+    """Return the training images most like a row's, or like a network's `vector`, JSON-ready.
+
+    `nearest`: `row`, `likeness` (the cosine, 1 for the same) and `outcome` of each; `compared`: how
+    many training images; `overlap` and `chance`: the share of neighbours that a network which
+    learned nothing finds too, and that anyone finds by luck; `network`: who compared. Raises
+    `StoreError` for a model that was kept without vectors, `ConfigError` for a row without image.
+    """
+    member = looking_member(subject.deployed.model, column)
+    if member is None:
+        raise ConfigError(f"No network of this model looks at '{column}'.")
+    kept = read_embeddings(folder, column)
+    if vector is None:
+        rows = np.array([row])
+        vector = embed_column(subject.deployed.model, member, subject.dataset, rows, column)[0]
+    point = np.asarray(vector, dtype=np.float32)
+    if not np.isfinite(point).all():
+        raise ConfigError("This patient has no image to compare.")
+    found, cosine = kept.nearest(point, leave=-1 if row is None else row)
+    outcome = subject.dataset.frame.loc[found, subject.deployed.model.cohort.outcome]
+    return {
+        "nearest": [
+            {"row": int(place), "likeness": float(like), "outcome": _plain(happened)}
+            for place, like, happened in zip(found, cosine, outcome, strict=True)
+        ],
+        "compared": len(kept.row_id),
+        "overlap": kept.overlap,
+        "chance": min(1.0, NEIGHBOURS / max(1, len(kept.row_id) - 1)),
+        "network": member.name,
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
