@@ -130,15 +130,15 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from medcore.data import assign_columns, configure_dataset, open_dataset
+    from medcore.data import assign_columns, configure_dataset, input_kinds_of, open_dataset
     from medcore.jobs import start_run, tend
     from medcore.store import local_workspace, open_home, save_dataset
 
     config = _config(options)
     dataset = open_dataset(options.data)
-    inputs = assign_columns(dataset, config).with_role("input")
-    config = _config(options, [column.kind for column in inputs])
-    configure_dataset(dataset, config)  # refuses what cannot be trained before anything is queued
+    config = _config(options, input_kinds_of(assign_columns(dataset, config)))
+    # Refuses what cannot be trained before anything is queued.
+    configure_dataset(dataset, config)
     for column in assign_columns(dataset, config).columns:
         print(f"{column.name}: {column.kind}, {column.role}", file=sys.stderr)
     home = open_home()

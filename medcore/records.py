@@ -23,7 +23,7 @@ Severity = Literal["stop", "warning", "hint"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: what it holds and what it is for. `note` says how that was inferred."""
+    """What a column holds and is for; `note` says how that was inferred, `made_of` from what."""
 
     name: str
     kind: Kind
@@ -31,6 +31,10 @@ class Column:
     unit: str | None = None
     categories: tuple[str, ...] = ()
     note: str = ""
+    made_of: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        vars(self).update(categories=tuple(self.categories), made_of=tuple(self.made_of))
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ class Dataset:
     pandas strings, booleans are categories, dates are datetime64; missing is NaN / NA / NaT.
     Cells of image, audio and series columns are names of files in the folder `media`; equal
     content has one name. `sha256` is the hash of the source file's bytes. Time to event:
-    `horizons` and, among others, their `times` are those at which risks are told.
+    `horizons` and, among others, their `times` are those at which risks are told. Courses:
+    `visits`, by patient and time, of which the cells of a series column name the positions.
     """
 
     name: str
@@ -78,6 +83,7 @@ class Dataset:
     media: Path | None = None
     horizons: tuple[Horizon, ...] = ()
     times: tuple[float, ...] = ()
+    visits: pd.DataFrame | None = None
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; `KeyError` when there is none."""

@@ -36,6 +36,11 @@ ENCODER_TITLES: dict[EncoderName, str] = {
     "vit_small": "Small vision transformer",
     "recogniser": "Frozen speech recogniser",
     "crnn": "Convolutional-recurrent network",
+    "gru_d": "GRU-D",
+    "gru": "GRU",
+    "lstm": "LSTM",
+    "tcn": "Temporal convolution",
+    "time_transformer": "Transformer over visits",
 }
 BALANCE_TITLES: dict[BalanceStrategy, str] = {
     "none": "Nothing, with a chosen threshold",

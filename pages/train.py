@@ -4,10 +4,11 @@ import streamlit as st
 
 from medcore.checks import check_size
 from medcore.config import RunConfig, change_config
-from medcore.data import assign_columns, configure_dataset
+from medcore.data import assign_columns, configure_dataset, has_visits
 from medcore.errors import MedcoreError
 from medcore.jobs import start_run
 from pages.parts import state
+from pages.parts.course import choose_course
 from pages.parts.form import read_field, show_form, show_model
 from pages.parts.frame import need_dataset, open_page
 from pages.parts.question import choose_preset, choose_question, choose_split, find_preset, version
@@ -23,10 +24,13 @@ def choose_settings() -> RunConfig:
         config = choose_question(config, dataset)
     with right:
         config = choose_split(config, dataset)
+    if has_visits(dataset):
+        config = choose_course(config, dataset)
     left, right = st.columns(2)
     with left:
         kinds = state.input_kinds()
         timed = assign_columns(state.table(), config).with_role("event")
+        timed = timed and not (has_visits(dataset) and config.series.horizon)
         model = show_model(config, place, kinds, "survival" if timed else "binary")
         config = change_config(config, {"model.name": model})
     with right:

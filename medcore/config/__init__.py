@@ -32,7 +32,7 @@ from medcore.config.base import (
     ThresholdRule,
 )
 from medcore.config.judging import EvaluateConfig, OutcomeConfig, SplitConfig
-from medcore.config.modalities import ENCODER_NAMES, ImageConfig
+from medcore.config.modalities import ENCODER_NAMES, ImageConfig, SeriesConfig
 from medcore.config.sections import (
     AugmentConfig,
     BalanceConfig,
@@ -72,6 +72,7 @@ __all__ = [
     "Role",
     "RunConfig",
     "Section",
+    "SeriesConfig",
     "SplitConfig",
     "Task",
     "ThresholdRule",
@@ -108,6 +109,7 @@ class RunConfig(Section):
     augment: AugmentConfig = AugmentConfig()
     image: ImageConfig = ImageConfig()
     audio: AudioConfig = AudioConfig()
+    series: SeriesConfig = SeriesConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
 
 
@@ -173,6 +175,7 @@ def _is_optional(path: str) -> bool:
 # What the presets mean where a column of another kind is an input; a pass takes longer there, and
 # one-cycle training is best at its very end.
 _AUDIO = {"train.learning_rate": 3e-3, "train.batch_size": 32, "train.weight_decay": 0.05}
+_SERIES = {"train.learning_rate": 5e-3, "train.batch_size": 64, "train.weight_decay": 0.02}
 _IMAGE = {"train.learning_rate": 3e-3, "train.batch_size": 64, "train.weight_decay": 0.05}
 KIND_PRESETS: dict[Kind, dict[Preset, dict[str, Any]]] = {
     "image": {
@@ -184,6 +187,11 @@ KIND_PRESETS: dict[Kind, dict[Preset, dict[str, Any]]] = {
         "quick": {"train.epochs": 15, "train.patience": 15, **_AUDIO},
         "balanced": {"train.epochs": 40, "train.patience": 40, **_AUDIO},
         "thorough": {"train.epochs": 100, "train.patience": 100, **_AUDIO},
+    },
+    "series": {
+        "quick": {"train.epochs": 12, "train.patience": 6, **_SERIES},
+        "balanced": {"train.epochs": 25, "train.patience": 10, **_SERIES},
+        "thorough": {"train.epochs": 60, "train.patience": 20, **_SERIES},
     },
 }
 

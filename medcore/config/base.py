@@ -8,16 +8,18 @@ from pydantic import BaseModel, ConfigDict
 
 Kind = Literal["number", "category", "text", "image", "audio", "series", "date"]
 Role = Literal[
-    "input", "outcome", "patient", "site", "date", "duration", "event", "treatment", "ignored"
-]
+    "input", "outcome", "patient", "site", "date", "duration", "event", "treatment", "ignored",
+    "visit", "measurement",
+]  # fmt: skip
 Task = Literal["binary", "multiclass", "regression", "survival"]
 Part = Literal["train", "validation", "calibration", "test"]
 ImageEncoder = Literal[
     "resnet_small", "resnet18", "resnet50", "densenet121", "efficientnet_b0", "vit_small",
 ]  # fmt: skip
 AudioEncoder = Literal["recogniser", "crnn"]
+SeriesEncoder = Literal["gru_d", "gru", "lstm", "tcn", "time_transformer"]
 # Networks that are named by how they look at one kind of column.
-EncoderName = Literal[ImageEncoder, AudioEncoder]
+EncoderName = Literal[ImageEncoder, AudioEncoder, SeriesEncoder]
 ModelName = Literal[
     "recommended", "tabm", "mlp", EncoderName, "logistic", "random_forest", "gradient_boosting",
     "cox", "deepsurv", "logistic_hazard", "deephit",

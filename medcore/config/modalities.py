@@ -6,7 +6,14 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from medcore.config.base import ADVANCED, AudioEncoder, ImageEncoder, Kind, Section
+from medcore.config.base import (
+    ADVANCED,
+    AudioEncoder,
+    ImageEncoder,
+    Kind,
+    Section,
+    SeriesEncoder,
+)
 
 
 class ImageConfig(Section):
@@ -77,8 +84,57 @@ class ImageConfig(Section):
     )  # fmt: skip
 
 
+class SeriesConfig(Section):
+    """Which visits a patient's course is made of, and how it is looked at.
+
+    Times are in the unit of the visits' times; days where these are dates.
+    """
+
+    index: str = Field(
+        "auto", title="Index visit",
+        description="The moment from which is predicted; nothing after it is looked at. Auto takes "
+        "each patient's last visit, or, where the time of the event is known, one visit of each "
+        "patient drawn at random; first, last and random take that visit, every takes each visit "
+        "in turn, and the name of a column takes the time in it.",
+    )  # fmt: skip
+    horizon: float | None = Field(
+        None, gt=0, title="Horizon",
+        description="The event must happen within this time after the index visit; who had none "
+        "and was not followed so long is set aside. For a number: how far ahead it is forecast.",
+    )  # fmt: skip
+    history: float | None = Field(
+        None, gt=0, title="History", json_schema_extra=ADVANCED,
+        description="How far before the index visit visits are looked at; by default all of them.",
+    )  # fmt: skip
+    encoder: SeriesEncoder = Field(
+        "gru_d", title="Network for visits", json_schema_extra=ADVANCED,
+        description="GRU-D lets a value fade towards the usual one while it is not measured again; "
+        "GRU and LSTM are told what was missing and how long ago the last visit was; the "
+        "convolution (TCN) is quick and good for signals; the transformer compares all visits, "
+        "each with its time.",
+    )  # fmt: skip
+    steps: int = Field(
+        200, ge=2, le=5000, title="Most visits", json_schema_extra=ADVANCED,
+        description="Of longer courses the latest visits are looked at; longer signals are "
+        "averaged down.",
+    )  # fmt: skip
+    width: int = Field(
+        48, ge=4, le=512, title="Width for visits", json_schema_extra=ADVANCED,
+        description="Neurons that remember a patient's course.",
+    )  # fmt: skip
+    drop: float = Field(
+        0.1, ge=0, le=0.9, title="Visits left out", json_schema_extra=ADVANCED,
+        description="Share of visits hidden at random in each training step; the latest stays.",
+    )  # fmt: skip
+    noise: float = Field(
+        0.0, ge=0, le=2, title="Noise on values", json_schema_extra=ADVANCED,
+        description="Standard deviation of random noise on the visits' scaled values in training.",
+    )  # fmt: skip
+
+
 # Encoders by kind. A kind stands here once its columns can be learned from.
 ENCODER_NAMES: dict[Kind, tuple[str, ...]] = {
     "image": get_args(ImageEncoder),
     "audio": get_args(AudioEncoder),
+    "series": get_args(SeriesEncoder),
 }

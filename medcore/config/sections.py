@@ -119,8 +119,9 @@ class ModelConfig(Section):
     name: ModelName = Field(
         "recommended", title="Model",
         description="Recommended joins a deep ensemble (TabM) with a logistic regression and a "
-        "random forest; for time to event a Cox regression with a deep one (DeepSurv). They are "
-        "weighted by predictions for patients they were not fitted on.",
+        "random forest; for time to event a Cox regression with a deep one (DeepSurv); for "
+        "visits a GRU-D network with gradient boosting. They are weighted by predictions for "
+        "patients they were not fitted on.",
     )  # fmt: skip
     width: int = Field(
         64, ge=8, le=2048, title="Width", json_schema_extra=ADVANCED,

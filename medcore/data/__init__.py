@@ -9,6 +9,7 @@ from medcore.data.configure import (
     configure_rows,
     dataset_json,
 )
+from medcore.data.course import fold_visits, has_visits, input_kinds_of
 from medcore.data.dicom.brought import Wishes
 from medcore.data.followup import read_causes
 from medcore.data.horizons import write_horizon
@@ -34,8 +35,11 @@ __all__ = [
     "configure_rows",
     "dataset_json",
     "estimate_memory",
+    "fold_visits",
+    "has_visits",
     "holds_media",
     "infer_task",
+    "input_kinds_of",
     "load_sample",
     "make_dataset",
     "open_dataset",

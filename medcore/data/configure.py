@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig
+from medcore.data.course import fold_rows, fold_visits, is_course
 from medcore.data.followup import configure_followup
 from medcore.data.kinds import list_categories
 from medcore.data.ledger import note_step, set_words, write_words
@@ -81,13 +82,13 @@ def _check_column(dataset: Dataset, name: str) -> None:
 def configure_dataset(dataset: Dataset, config: RunConfig) -> Dataset:
     """Return the rows and columns that a run uses.
 
-    Applies what the user agreed to, reads infinite numbers as missing, sets rows without an
-    outcome aside, and leaves empty columns out; each step is a ledger entry. Raises `DataError`
-    or `ConfigError` when nothing can be trained, e.g. a class with a single row.
+    Applies what the user agreed to, reads infinite numbers as missing, makes one row a patient of
+    a table of visits, sets rows without an outcome aside, and leaves empty columns out; each step
+    is a ledger entry. Raises `DataError` or `ConfigError` when nothing can be trained, e.g. a class
+    with a single row.
     """
-    dataset = assign_columns(dataset, config)
+    dataset = fold_visits(_clear_infinite(assign_columns(dataset, config)), config)
     outcome = find_outcome(dataset)
-    dataset = _clear_infinite(dataset)
     dataset = _set_aside(dataset, outcome)
     task = infer_task(dataset, config)
     check_strategies(config, task)
@@ -152,13 +153,18 @@ def configure_rows(
 ) -> tuple[Dataset, ColumnMatch]:
     """Return new patients' rows as the model's table had them; no row is dropped.
 
+    Of a table of visits each row is seen from its visit: nothing later is looked at.
+
     Raises `DataError` when not one input column is there.
     """
     columns = tuple(columns)
-    wanted = [column for column in columns if column.role == "input"]
+    course = is_course(columns)
+    wanted = [c for c in columns if c.role in ("input", "measurement") and not c.made_of]
     new = _name_media(new, wanted)
     frame = new.frame
     missing = tuple(column.name for column in wanted if column.name not in frame.columns)
+    if course:
+        _check_visits(frame, columns)
     known = {column.name for column in columns}
     extra = tuple(str(name) for name in frame.columns if name not in known)
     if len(missing) == len(wanted):
@@ -178,7 +184,19 @@ def configure_rows(
         if column.name in converted.columns and column.role != "ignored":
             converted[column.name] = _like_training(converted[column.name], column)
     ready = replace(repaired, frame=converted, columns=tuple(columns))
+    if course:
+        ready = fold_rows(ready, columns, config)
     return ready, ColumnMatch(missing, extra, tuple(sentences))
+
+
+def _check_visits(frame: pd.DataFrame, columns: tuple[Column, ...]) -> None:
+    for column in columns:
+        if column.role in ("patient", "visit") and column.name not in frame.columns:
+            what = "whose visit" if column.role == "patient" else "when the visit"
+            raise DataError(
+                f"The new table has no column '{column.name}', which says {what} each row is; the "
+                "model looks at the visits of a patient in their order."
+            )
 
 
 def _name_media(new: Dataset, wanted: Sequence[Column]) -> Dataset:

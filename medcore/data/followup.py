@@ -115,7 +115,7 @@ def _cut(dataset: Dataset, event: str, duration: Column, config: RunConfig) -> D
     if not late.any():
         return dataset
     frame = dataset.frame.copy(deep=False)
-    words, free = frame[event], _censored_words(frame[event], event, config)
+    words, free = frame[event], read_censored(frame[event], event, config)
     lost = int((late & ~words.isin(free)).sum())
     frame[duration.name] = frame[duration.name].astype(np.float64).mask(late, end)
     frame[event] = words.mask(late, next(iter(sorted(free)), "censored"))
@@ -135,7 +135,7 @@ def event_causes(dataset: Dataset, config: RunConfig) -> tuple[str, ...]:
     """
     event = find_event(dataset)
     words = write_words(dataset.frame[event.name].dropna())
-    free = _censored_words(words, event.name, config)
+    free = read_censored(words, event.name, config)
     counts = words[~words.isin(free)].value_counts()
     if counts.empty:
         raise DataError(
@@ -176,7 +176,8 @@ def read_causes(words: pd.Series, causes: tuple[str, ...]) -> np.ndarray:
     return (pd.Index(causes).get_indexer(words.astype(object)) + 1).astype(np.int64)
 
 
-def _censored_words(words: pd.Series, name: str, config: RunConfig) -> set[str]:
+def read_censored(words: pd.Series, name: str, config: RunConfig) -> set[str]:
+    """Return the values of an event column that mean censored; `ConfigError` for an absent one."""
     values, named = set(words.dropna().unique()), config.outcome.censored
     if named is not None:
         if named not in values:

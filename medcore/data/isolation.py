@@ -122,7 +122,7 @@ def _collect(folder: Path, path: Path) -> Dataset:
     values = json.loads(answer.read_text(encoding="utf-8"))
     if "error" in values:
         raise DataError(values["error"])
-    columns = [Column(**{**c, "categories": tuple(c["categories"])}) for c in values["columns"]]
+    columns = [Column(**c) for c in values["columns"]]
     ledger = [LedgerEntry(**{**e, "columns": tuple(e["columns"])}) for e in values["ledger"]]
     frame = pd.read_parquet(folder / "table.parquet")
     media = folder / MEDIA if values["media"] else None

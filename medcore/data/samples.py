@@ -115,6 +115,19 @@ SAMPLES = (
         changes="None.",
         synthetic=True,
     ),
+    Sample(
+        name="progression",
+        title="Synthetic kidney disease, 1,200 courses",
+        rows=1200,
+        outcome="kidney_failure_within_year",
+        question="Will the kidneys of this synthetic patient fail within a year of the last visit?",
+        teaches="One row a visit: irregular visits, and tests ordered the more the sicker somebody "
+        "is. How it went before tells more than the last values.",
+        licence="MIT",
+        source="Drawn by medcore; no patient is in it",
+        changes="None.",
+        synthetic=True,
+    ),
 )
 
 
@@ -134,6 +147,10 @@ def load_sample(name: str) -> Dataset:
         from medcore.data.phantoms import phantom_dataset
 
         return phantom_dataset()
+    if found.name == "progression":
+        from medcore.data.progression import progression_dataset
+
+        return progression_dataset()
     dataset = read_table(FOLDER / f"{name}.csv", name=found.title)
     columns = tuple(
         replace(

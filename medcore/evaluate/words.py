@@ -92,6 +92,8 @@ MODELS = {
     "mlp": "Neural network (MLP)",
     "tabm": "TabM",
     "cox": "Cox regression",
+    "last_logistic": "Logistic regression, last values",
+    "last_boosting": "Gradient boosting, last values",
     "deepsurv": "DeepSurv (deep Cox regression)",
     "logistic_hazard": "Logistic hazard (network)",
     "deephit": "DeepHit (competing causes)",
@@ -99,9 +101,13 @@ MODELS = {
 }
 
 
-PROPER = ("Cox", "Kaplan", "Deep", "TabM", "ResNet")
+PROPER = ("Cox", "Kaplan", "Deep", "TabM", "ResNet", "GRU", "LSTM")
 OTHER_MODELS = {
-    "regression": {"prevalence": "Mean only", "logistic": "Linear regression"},
+    "regression": {
+        "prevalence": "Mean only",
+        "logistic": "Linear regression",
+        "last_logistic": "Linear regression, last values",
+    },
     "survival": prognosis_words.MODELS,
 }
 

@@ -129,4 +129,6 @@ BASELINES: dict[str, Callable[[Task, int, int], Any]] = {
     "logistic": _build_logistic,
     "random_forest": _build_forest,
     "gradient_boosting": _build_boosting,
+    "last_logistic": _build_logistic,
+    "last_boosting": _build_boosting,
 }

@@ -17,6 +17,7 @@ from medcore.config import ENCODER_NAMES, RunConfig
 from medcore.errors import ConfigError
 from medcore.models.audio import AUDIO_ENCODERS
 from medcore.models.images import IMAGE_ENCODERS
+from medcore.models.series import SERIES_ENCODERS
 from medcore.models.start import hold_frozen, start_encoder
 from medcore.models.table import TableEncoder
 from medcore.records import Block
@@ -24,6 +25,7 @@ from medcore.records import Block
 ENCODERS: dict[str, dict[str, Callable[[dict], nn.Module]]] = {
     "image": IMAGE_ENCODERS,
     "audio": AUDIO_ENCODERS,
+    "series": SERIES_ENCODERS,
 }
 
 

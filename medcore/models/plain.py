@@ -7,7 +7,7 @@ same to the last bit whoever else is asked about.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,8 @@ class PlainModel:
     """A fitted baseline.
 
     `spec`, ready for JSON: `formula` (shares, linear, trees), `task`, `classes` (their number) and
-    `link` (identity, logistic, softmax). `arrays` by name, for safetensors.
+    `link` (identity, logistic, softmax); `features`, where it looks at some of them only, are their
+    places. `arrays` by name, for safetensors.
     """
 
     spec: dict
@@ -32,14 +33,22 @@ class PlainModel:
 
 
 def freeze_baseline(
-    estimator: Any, task: Task, classes: int, *, native: bool = False
+    estimator: Any,
+    task: Task,
+    classes: int,
+    *,
+    native: bool = False,
+    features: Sequence[int] | None = None,
 ) -> PlainModel:
     """Return a fitted estimator of `build_baseline` as arrays.
 
     Classes that had no training rows keep the probability 0. `native`: it learned from gaps as
-    they are (NaN), and is to be asked with them.
+    they are (NaN), and is to be asked with them. `features`: those that it was fitted on, if not
+    all.
     """
     spec = {"task": task, "classes": classes, "native": native}
+    if features is not None:
+        spec["features"] = list(features)
     places = _places(estimator, task)
     if hasattr(estimator, "coef_"):
         return _freeze_linear(estimator, spec, places)
@@ -62,6 +71,8 @@ def predict_plain(model: PlainModel, values: np.ndarray) -> np.ndarray:
         from medcore.models.prognosis import predict_prognosis
 
         return predict_prognosis(model, values)
+    if "features" in spec:
+        values = values[:, spec["features"]]
     raw = FORMULAS[spec["formula"]](arrays, np.asarray(values, dtype=np.float32))
     if spec["task"] == "regression":
         return raw[:, 0]

@@ -2,7 +2,8 @@
 
 `preparation.py` holds the record and the way in and out, `columns.py` one fit per kind of column,
 `scaling.py` the scales of numbers, `cells.py` what was filled in or lies outside the training.
-`kinds.py` says how columns that are not tabular are prepared (images in `images.py`, `pixels.py`).
+`kinds.py` says how columns that are not tabular are prepared (images in `images.py`, `pixels.py`,
+courses of visits in `series.py`, `windows.py`, `summary.py`).
 `imputing.py` fills gaps from a row's other columns: by neighbours, chained regressions or trees
 (`neighbours.py`, `chain.py`, `draws.py`, `thicket.py`) or a network, all in the one matrix of
 `coding.py`; `leaving.py` drops rows or columns; `contract.py` says which inputs may be unknown in
@@ -27,6 +28,7 @@ from medcore.prepare.preparation import (
     prepare_rows,
     save_preparation,
 )
+from medcore.prepare.summary import last_features
 
 __all__ = [
     "Imputer",
@@ -41,6 +43,7 @@ __all__ = [
     "imputer_meta",
     "kept_columns",
     "kept_rows",
+    "last_features",
     "less_unusual",
     "load_preparation",
     "outside_training_range",

@@ -15,6 +15,7 @@ import pandas as pd
 from medcore.config import RunConfig
 from medcore.prepare.audio import audio_block, fit_audio, read_audio_fit
 from medcore.prepare.images import fit_image, image_block, read_image_fit
+from medcore.prepare.series import fit_series, read_series_fit, series_block
 from medcore.records import Block, Dataset
 
 
@@ -36,4 +37,5 @@ class Way:
 WAYS: dict[str, Way] = {
     "image": Way(fit_image, image_block, read_image_fit),
     "audio": Way(fit_audio, audio_block, read_audio_fit),
+    "series": Way(fit_series, series_block, read_series_fit),
 }

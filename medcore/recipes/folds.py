@@ -41,6 +41,8 @@ TITLES = {
     "mlp": "neural network",
     "tabm": "TabM",
     "cox": "Cox regression",
+    "last_logistic": "logistic regression of the last values",
+    "last_boosting": "gradient boosting of the last values",
     "deepsurv": "DeepSurv",
     "logistic_hazard": "logistic hazard",
     "deephit": "DeepHit",

@@ -30,13 +30,18 @@ RECOMMENDED_SURVIVAL = ("cox", "deepsurv")
 RECOMMENDED_OF: dict[str, tuple[str, ...]] = {
     "image": ("encoder", "encoder 2", "encoder 3"),
     "audio": ("encoder", "encoder 2", "encoder 3"),
+    "series": ("encoder", "gradient_boosting"),
 }
 # Rows × numbers an item × epochs beyond which one fit of a network must do.
 QUICK = 2e8
 LOOK = 20
 # What stands beside a model that sees no table: the simple features are enough for these.
 SPARE_BASELINES = ("prevalence", "logistic", "cox")
-BASELINES = ("prevalence", "logistic", "random_forest", "gradient_boosting", "cox")
+# What stands beside a model that sees courses: each thing's last known value, and nothing else.
+LAST_BASELINES = ("last_logistic", "last_boosting")
+BASELINES = (
+    "prevalence", "logistic", "random_forest", "gradient_boosting", "cox", *LAST_BASELINES,
+)  # fmt: skip
 
 # Cross-fitting pays where rows are few; beyond, one validation part decides as well and sooner.
 MANY_FOLDS, MANY_FOLDS_ROWS = 5, 5_000
@@ -51,6 +56,8 @@ COST = {
     "mlp": 6.0,
     "tabm": 12.0,
     "cox": 0.2,
+    "last_logistic": 0.2,
+    "last_boosting": 0.6,
     "deepsurv": 6.0,
     "logistic_hazard": 6.0,
     "deephit": 8.0,
@@ -105,8 +112,10 @@ def make_plan(
     kinds = block_kinds(dataset)
     task = "survival" if dataset.with_role("event") else "binary"
     baselines = [name for name in baselines if suits(name, task)]
-    if not has_table(dataset):
+    if not has_table(dataset) and "series" not in kinds:
         baselines = [name for name in baselines if name in SPARE_BASELINES]
+    if "series" not in kinds:
+        baselines = [name for name in baselines if name not in LAST_BASELINES]
     # Networks come first: their epochs are what a waiting person wants to see.
     names = sorted({*members, *baselines}, key=lambda name: (-fit_cost(name), name))
     train = parts["train"]
@@ -148,6 +157,11 @@ def choose_members(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[s
         return RECOMMENDED_SURVIVAL
     if not kinds:
         return RECOMMENDED
+    if kinds == ("series",):
+        # The network sees the table beside the courses, and boosting the courses in numbers.
+        return tuple(
+            name.replace("encoder", config.series.encoder) for name in RECOMMENDED_OF["series"]
+        )
     if has_table(dataset):
         return ("mlp", *RECOMMENDED)
     if len(kinds) > 1:

@@ -20,6 +20,8 @@ import numpy as np
 from medcore.config import RunConfig, generator
 from medcore.models.plain import PlainModel, freeze_baseline
 from medcore.predict import plain_values, predict_member
+from medcore.prepare import last_features
+from medcore.recipes.plan import LAST_BASELINES
 from medcore.records import Epoch, Prepared
 from medcore.strategies import base_name, is_network, treats
 from medcore.train import TrainedNetwork, train_network
@@ -181,8 +183,11 @@ def _fit_baseline(
         weights = ratio[learn.outcome]
     native = name == "gradient_boosting" and config.missing.strategy == "native"
     values = plain_values(learn, native=native)
-    estimator = fit_baseline(name, learn.task, values, learn.outcome, seed, weights)
-    return freeze_baseline(estimator, learn.task, len(learn.classes), native=native)
+    features = last_features(learn) if name in LAST_BASELINES else None
+    seen = values if features is None else values[:, features]
+    estimator = fit_baseline(name, learn.task, seen, learn.outcome, seed, weights)
+    classes = len(learn.classes)
+    return freeze_baseline(estimator, learn.task, classes, native=native, features=features)
 
 
 def unit_ratio(name: str, learn: Prepared, config: RunConfig) -> np.ndarray | None:

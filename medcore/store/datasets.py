@@ -174,7 +174,7 @@ def read_description(
     """Return a data set's columns, ledger and the table's dtypes, without reading the table."""
     values = read_json(folder, DESCRIPTION)
     try:
-        columns = [Column(**{**c, "categories": tuple(c["categories"])}) for c in values["columns"]]
+        columns = [Column(**c) for c in values["columns"]]
         ledger = [LedgerEntry(**{**e, "columns": tuple(e["columns"])}) for e in values["ledger"]]
         return tuple(columns), tuple(ledger), dict(values["dtypes"])
     except (KeyError, TypeError, ValueError):

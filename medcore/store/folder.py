@@ -66,7 +66,7 @@ def read_columns(folder: Path) -> tuple[Column, ...]:
     values = read_json(folder, DATASET)
     try:
         columns = values["columns"]
-        return tuple(Column(**{**c, "categories": tuple(c["categories"])}) for c in columns)
+        return tuple(Column(**c) for c in columns)
     except (KeyError, TypeError):
         raise StoreError(f"'{DATASET}' in {folder.name} is damaged; run it again.") from None
 

@@ -20,10 +20,12 @@ from medcore.models import Inputs, Piece
 from medcore.records import Block
 from medcore.train.audio import change_sounds
 from medcore.train.images import change_images
+from medcore.train.series import change_series
 
 CHANGES: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "image": change_images,
     "audio": change_sounds,
+    "series": change_series,
 }
 
 
@@ -125,8 +127,11 @@ def plan_augmentation(
 ) -> Augmentation | None:
     """Return what is changed in training, None for nothing; raises `FitError` where it cannot be.
 
-    Tokens of a text are numbers of words: halfway between two of them lies nothing.
+    Tokens of a text are numbers of words: halfway between two of them lies nothing; nor between
+    visits at different times.
     """
+    if config.augment.mixup and any(block.kind == "series" for block in blocks.values()):
+        raise FitError("Mixup cannot mix courses, whose visits differ: set augment.mixup to 0.")
     if config.augment.mixup and any(block.kind == "text" for block in blocks.values()):
         raise FitError("Mixup cannot mix words: set augment.mixup to 0.")
     sections = {

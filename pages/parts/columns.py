@@ -13,6 +13,7 @@ from pages.parts import state
 KINDS = {
     "number": "number", "category": "category", "date": "date", "text": "text", "image": "image",
     "audio": "recording",
+    "series": "series of visits",
 }  # fmt: skip
 ROLES = {
     "input": "input",
@@ -20,6 +21,8 @@ ROLES = {
     "patient": "patient identifier",
     "site": "hospital or site",
     "date": "date of the row",
+    "visit": "time of the visit (several rows a patient)",
+    "measurement": "measured at visits",
     "duration": "length of follow-up",
     "event": "event (how follow-up ended)",
     "ignored": "ignored",
@@ -83,7 +86,7 @@ def _bars(column: Column, values: pd.Series) -> list[int]:
         return np.histogram(numbers[np.isfinite(numbers)], bins=BARS)[0].tolist()
     if column.kind == "date" and len(known):
         return np.histogram(known.dt.year.to_numpy(), bins=BARS)[0].tolist()
-    if column.kind in ("image", "audio"):
+    if column.kind in ("image", "audio", "series"):
         return []
     return known.astype("string").value_counts().head(BARS).tolist()
 
@@ -122,7 +125,7 @@ def _keep(raw: Dataset, before: pd.DataFrame, after: pd.DataFrame) -> None:
 
 def set_role(roles: dict[str, str], name: str, role: str, raw: Dataset) -> None:
     """Give a column a role; of outcome, patient and site there is one each."""
-    if role in ("outcome", "event", "duration", "patient", "site", "date"):
+    if role in ("outcome", "event", "duration", "patient", "site", "date", "visit"):
         held = {column.name: column.role for column in raw.columns} | roles
         for other, had in held.items():
             if had == role and other != name:

@@ -100,9 +100,13 @@ def _choose_unit(config: RunConfig, duration: str, unit: str | None) -> RunConfi
 
 def _choose_cause(config: RunConfig, event: str) -> RunConfig:
     try:
-        causes, positive = outcome_classes(assign_columns(state.table(), config), config)
+        dataset = state.asked(config)
+        causes, positive = outcome_classes(dataset, config)
     except MedcoreError as error:
         st.error(str(error), icon=":material/error:")
+        return config
+    if not dataset.with_role("event"):
+        st.caption(f"Risk of: {dataset.predicted_column().name}.")
         return config
     if len(causes) == 1:
         st.caption(f"Risk of: {event} = {causes[0]}; everybody else counts as censored.")

@@ -45,12 +45,13 @@ GROUPS = {
     "augment": "Augmentation",
     "image": "Images",
     "audio": "Recordings",
+    "series": "Visits",
     "evaluate": "Judging",
     "seed": "Repeatability",
 }
 APART = ("version", "task", "data", "outcome")
 # Shown by the Train page itself, above the form.
-ABOVE = ("split.kind", "model.name", "evaluate.horizons")
+ABOVE = ("split.kind", "model.name", "evaluate.horizons", "series.index", "series.horizon")
 
 
 # For the command line alone: a visitor must not name files of the server.
@@ -166,8 +167,9 @@ def _show_number(label: str, field: FieldInfo, value: Any, text: str | None, pla
         label,
         min_value=float(low) + tiny if low is not None else None,
         max_value=float(high) - (1e-6 if "lt" in limits else 0.0) if high is not None else None,
-        value=float(value),
-        step=_step(field.default),
+        value=None if value is None else float(value),
+        step=1.0 if field.default is None else _step(field.default),
+        placeholder="not set",
         format="%g",
         help=text,
         key=place,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from medcore.config import PRESETS, RunConfig, change_config, preset_config, preset_values
-from medcore.data import assign_columns, infer_task, outcome_candidates, outcome_classes
+from medcore.data import infer_task, outcome_candidates, outcome_classes
+from medcore.errors import MedcoreError
 from medcore.records import Dataset
 from pages.parts import state
 from pages.parts.columns import set_role
@@ -50,7 +51,11 @@ def choose_outcome(config: RunConfig, dataset: Dataset) -> RunConfig:
         values["outcome"] = {"positive": None, "order": ()}
         values["task"] = None
         config = RunConfig.model_validate(values)
-    return _choose_positive(_choose_task(config), outcome)
+    try:
+        return _choose_positive(_choose_task(config))
+    except MedcoreError as error:
+        st.error(str(error), icon=":material/error:")
+        return config
 
 
 def _others(dataset: Dataset) -> list[str]:
@@ -59,7 +64,7 @@ def _others(dataset: Dataset) -> list[str]:
 
 def _choose_task(config: RunConfig) -> RunConfig:
     """Ask how a number with few whole values is meant."""
-    dataset = assign_columns(state.table(), config)
+    dataset = state.asked(config)
     outcome = dataset.with_role("outcome")[0]
     values = dataset.frame[outcome.name].dropna()
     if outcome.kind != "number" or values.nunique() <= 2:
@@ -74,9 +79,13 @@ def _choose_task(config: RunConfig) -> RunConfig:
     return config
 
 
-def _choose_positive(config: RunConfig, outcome: str) -> RunConfig:
-    dataset = assign_columns(state.table(), config)
+def _choose_positive(config: RunConfig) -> RunConfig:
+    dataset = state.asked(config)
     classes, positive = outcome_classes(dataset, config)
+    outcome = dataset.predicted_column().name
+    if dataset.with_role("outcome")[0].made_of and positive is not None:
+        st.caption(f"Risk of: {outcome} = {positive}.")
+        return config
     if positive is None:
         words = f"{len(classes)} classes: {', '.join(classes[:8])}" if classes else "a number"
         st.caption(f"Predicts {words}.")

@@ -6,13 +6,14 @@ carries it from one run of the script to the next.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import streamlit as st
 
 from medcore.checks import check_dataset
-from medcore.config import Kind, RunConfig, preset_config
-from medcore.data import assign_columns
+from medcore.config import Kind, RunConfig, load_config, preset_config
+from medcore.data import assign_columns, fold_visits, input_kinds_of
 from medcore.errors import MedcoreError, StoreError
 from medcore.records import Dataset, Finding, Run
 from medcore.store import (
@@ -155,7 +156,7 @@ def settings() -> RunConfig:
     kept = load_settings(now.workspace, now.dataset.id)
     if kept != RunConfig():
         return kept
-    return preset_config("quick", None, {c.kind for c in table().with_role("input")})
+    return preset_config("quick", None, input_kinds_of(table()))
 
 
 def keep_settings(config: RunConfig) -> None:
@@ -176,7 +177,22 @@ def configured() -> Dataset:
 
 def input_kinds() -> set[Kind]:
     """Return the kinds of the columns that a model may look at."""
-    return {column.kind for column in configured().with_role("input")}
+    return input_kinds_of(configured())
+
+
+@st.cache_resource(scope="session", max_entries=4, show_spinner="Putting visits in order …")
+def _ask(_dataset: Dataset, identity: str, settings: str) -> Dataset:  # noqa: ARG001
+    config = load_config(json.loads(settings))
+    return fold_visits(assign_columns(_dataset, config), config)
+
+
+def asked(config: RunConfig) -> Dataset:
+    """Return the data set in use as settings ask for it: of visits, one row a patient.
+
+    Do not change it. Raises `MedcoreError` where that cannot be done.
+    """
+    sections = {"data", "outcome", "series", "task", "seed", "version"}
+    return _ask(table(), current().dataset.id, config.model_dump_json(include=sections))
 
 
 @st.cache_data(scope="session", max_entries=8, show_spinner="Checking the data …")
