@@ -103,7 +103,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help="a file, a folder of images, or sample:NAME")
-    parser.add_argument("--outcome", metavar="COLUMN")
+    parser.add_argument("--outcome", metavar="COLUMN", action="append", default=[],
+                        help="given several times: several findings at once")  # fmt: skip
     parser.add_argument("--duration", metavar="COLUMN", help="time to event: how long followed")
     parser.add_argument("--event", metavar="COLUMN", help="time to event: how that ended")
     parser.add_argument("--role", action="append", default=[], metavar="COLUMN=ROLE")
@@ -294,7 +295,8 @@ def _config(options: argparse.Namespace, kinds: Iterable[Kind] = ()) -> RunConfi
     if preset or not options.config:
         config = preset_config(preset or "balanced", config, kinds)
     roles = dict(_pair(text, "--role") for text in options.role)
-    for role in ("outcome", "duration", "event"):
+    roles |= dict.fromkeys(options.outcome, "outcome")
+    for role in ("duration", "event"):
         if column := getattr(options, role):
             roles[column] = role
     kinds = dict(_pair(text, "--kind") for text in options.kind)

@@ -21,7 +21,8 @@ from medcore.data import (
 from medcore.data.media import new_media_folder
 from medcore.errors import StoreError
 from medcore.evaluate.conformal import class_p_values
-from medcore.predict import FittedModel, add_predictions, predict_dataset, predict_rows
+from medcore.evaluate.multilabel import read_thresholds
+from medcore.predict import FittedModel, Threshold, add_predictions, predict_dataset, predict_rows
 from medcore.prepare import (
     completed_rows,
     imputed_cells,
@@ -44,7 +45,7 @@ class Deployed:
     columns: tuple[Column, ...]
     config: RunConfig
     positive: str | None
-    threshold: float | None
+    threshold: Threshold
 
 
 def open_run(folder: Path) -> Deployed:
@@ -55,6 +56,8 @@ def open_run(folder: Path) -> Deployed:
         )
     evaluation = read_json(folder, EVALUATION)
     threshold = evaluation["parts"]["test"]["threshold"]
+    if evaluation["task"] == "multilabel":
+        threshold = read_thresholds(evaluation)
     return Deployed(
         load_model(folder),
         read_columns(folder),
@@ -211,7 +214,7 @@ def _plausible(model: FittedModel, plain: np.ndarray) -> dict[str, Any] | None:
     patients of the same class only. None for numbers and without such patients.
     """
     reference = model.reference
-    if not model.classes or model.task == "survival":
+    if not model.classes or model.task in ("survival", "multilabel"):
         return None
     if reference is None or not len(reference.outcome):
         return None

@@ -14,12 +14,15 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import Task
+from medcore.data import write_labels
 from medcore.evaluate import venn_abers
 from medcore.evaluate.conformal import conformal_reach
 from medcore.prepare import Preparation, prepare_rows
 from medcore.records import Block, Dataset, Horizon, Prepared
 
 COVERAGE = 0.9
+# Where a risk becomes an alarm: one for the positive class, or one for each of several findings.
+Threshold = float | Mapping[str, float] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,8 +176,8 @@ def predict_dataset(
 ) -> Predicted:
     """Return what the model says of every row, or the rows in `row_ids`, with intervals.
 
-    Classes: the Venn–Abers interval of each class against the rest (Vovk and Petej 2014), widened
-    to hold the estimate. Numbers: the split conformal interval that holds a share `coverage` of new
+    Classes: the Venn–Abers interval of each class against the rest, or of each finding (Vovk and
+    Petej 2014), widened to hold the estimate. Numbers: the split conformal interval that holds a share `coverage` of new
     patients' values (Lei et al. 2018). Time to event: the 95 % interval of what became of reference
     patients with a similar risk, widened to hold the estimate. Without reference patients low and
     high are NaN.
@@ -241,9 +244,13 @@ def predict_interval(
 def _class_intervals(reference: Reference, plain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.empty_like(plain), np.empty_like(plain)
     for place in range(plain.shape[1]):
-        happened = (reference.outcome == place).astype(np.int64)
-        bounds = venn_abers(happened, reference.predicted[:, place], plain[:, place])
-        low[:, place], high[:, place] = bounds
+        known = np.ones(len(reference.outcome), dtype=bool)
+        happened = reference.outcome == place
+        if reference.outcome.ndim == 2:
+            known = np.isfinite(reference.outcome[:, place])
+            happened = reference.outcome[:, place] == 1
+        told = happened[known].astype(np.int64), reference.predicted[known, place]
+        low[:, place], high[:, place] = venn_abers(*told, plain[:, place])
     return low, high
 
 
@@ -265,11 +272,12 @@ def add_predictions(
     frame: pd.DataFrame,
     predicted: Predicted,
     positive: str | None = None,
-    threshold: float | None = None,
+    threshold: Threshold = None,
 ) -> pd.DataFrame:
     """Return a table with the prediction's columns added on the right; nothing else changes.
 
-    Rows must be in the order of `predicted`. Classes: `predicted` and `probability_CLASS`;
+    Rows must be in the order of `predicted`. Classes and findings: `predicted` and
+    `probability_CLASS`;
     numbers: `predicted`, `predicted_low`, `predicted_high`; time to event: `risk_5y` and alike, the
     risk of `positive` by each horizon. A name that exists gets the suffix
     `_medcore`. For `positive` and `threshold` see `choose_class`.
@@ -287,7 +295,7 @@ def add_predictions(
 
 
 def prediction_columns(
-    predicted: Predicted, positive: str | None = None, threshold: float | None = None
+    predicted: Predicted, positive: str | None = None, threshold: Threshold = None
 ) -> dict[str, np.ndarray]:
     """Return the columns that stand for a prediction in a file, by name."""
     if predicted.horizons:
@@ -312,13 +320,18 @@ def risk_columns(predicted: Predicted, cause: str | None) -> dict[str, np.ndarra
 
 
 def choose_class(
-    predicted: Predicted, positive: str | None = None, threshold: float | None = None
+    predicted: Predicted, positive: str | None = None, threshold: Threshold = None
 ) -> np.ndarray:
     """Return a class name for every row, (rows,) of str.
 
     With two classes and a threshold: `positive` where its risk reaches the threshold, as the
-    model was judged. Otherwise the most likely class.
+    model was judged. Several findings: all whose risk reaches their own. Otherwise the most likely
+    class.
     """
+    if isinstance(threshold, Mapping):
+        limits = np.array([threshold[name] for name in predicted.classes])
+        named = (predicted.value >= limits).astype(np.float64)
+        return np.array(write_labels(named, predicted.classes), dtype=object)
     names = np.array(predicted.classes, dtype=object)
     if len(names) != 2 or positive is None or threshold is None:
         return names[predicted.value.argmax(axis=1)]

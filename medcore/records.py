@@ -72,6 +72,8 @@ class Dataset:
     content has one name. `sha256` is the hash of the source file's bytes. Time to event:
     `horizons` and, among others, their `times` are those at which risks are told. Courses:
     `visits`, by patient and time, of which the cells of a series column name the positions.
+    Several findings a patient: `labels` names them, and the outcome's cells hold them (see
+    `read_labels`).
     """
 
     name: str
@@ -84,6 +86,7 @@ class Dataset:
     horizons: tuple[Horizon, ...] = ()
     times: tuple[float, ...] = ()
     visits: pd.DataFrame | None = None
+    labels: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; `KeyError` when there is none."""
@@ -198,7 +201,8 @@ class Prepared:
     `blocks` is keyed "table" for all tabular columns together, else by column name.
     `outcome`: int64 class codes into `classes`; float64 for regression (`classes` empty); for time
     to event float64 (rows, 2), the duration and the cause: 0 censored, else its place in `classes`
-    from 1. `times` are then those at which risks are told.
+    from 1. `times` are then those at which risks are told. Several findings: float64 (rows,
+    classes), 1 has it, 0 has it not, NaN unknown.
     `group`: one int64 per patient (row position where there is no patient column).
     """
 
@@ -280,6 +284,8 @@ class Predictions:
     `outcome` holds class names as strings, or floats. `fold` is -1 outside folds. Time to event:
     `duration`, `outcome` (a cause's name, or another word for censored), `risk_LABEL` for each of
     the `horizons` and `curve_0`, `curve_1`, …, the risk of `positive` by each of the `times`.
+    Several findings: `outcome` names those that are there (see `read_labels`), and each class has
+    its own probability.
     """
 
     task: Task

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import Part, RunConfig, generator
+from medcore.data import read_labels
 from medcore.errors import ConfigError, DataError
 from medcore.records import Dataset, Parts, Split
 
@@ -56,10 +57,24 @@ def _read_rows(dataset: Dataset) -> _Rows:
     outcome = dataset.predicted_column()
     if outcome is None:
         raise ConfigError("No column has the role outcome; choose what is to be predicted.")
-    stratum, names = _strata(dataset.frame[outcome.name])
+    stratum, names = _strata(outcome_strata(dataset))
+    # Findings overlap, so their patients are not those of a stratum; the judgement names rare ones.
+    names = () if dataset.labels else names
     patient = dataset.with_role("patient")
     group = _groups(dataset.frame[patient[0].name], row_id) if patient else row_id
     return _Rows(row_id, group, stratum, names)
+
+
+def outcome_strata(dataset: Dataset) -> pd.Series:
+    """Return what rows are dealt by: their outcome, or the rarest finding that they have."""
+    outcome = dataset.frame[dataset.predicted_column().name]
+    if not dataset.labels:
+        return outcome
+    found = read_labels(outcome, dataset.labels) == 1
+    order = np.argsort(found.sum(axis=0), kind="stable")
+    first = found[:, order].argmax(axis=1)
+    rarest = np.where(found.any(axis=1), np.array(dataset.labels, dtype=object)[order][first], "")
+    return pd.Series(rarest, index=outcome.index, dtype="string")
 
 
 def _strata(outcome: pd.Series) -> tuple[np.ndarray, tuple[str, ...]]:

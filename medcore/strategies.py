@@ -19,6 +19,8 @@ from medcore.errors import ConfigError
 
 ROW_STRATEGIES = ("oversample", "undersample", "smote")
 NETWORK_STRATEGIES = ("focal", "logit_adjusted", "balanced_sampler")
+# What can treat one finding of a patient without treating the patient's others.
+LABEL_STRATEGIES = ("class_weight", "focal")
 # Networks and plain models for time to event, and for nothing else.
 SURVIVAL_NETWORKS = ("deepsurv", "logistic_hazard", "deephit")
 SURVIVAL_MODELS = ("cox", *SURVIVAL_NETWORKS)
@@ -122,7 +124,7 @@ def is_distorted(name: str, config: RunConfig) -> bool:
 def check_strategies(config: RunConfig, task: Task) -> None:
     """Raise `ConfigError` when the model or the task cannot take a strategy that is set."""
     _check_balance(config, task)
-    if config.model.recalibration != "none" and task not in ("binary", "multiclass"):
+    if config.model.recalibration != "none" and task in ("regression", "survival"):
         raise ConfigError(
             "Recalibration needs an outcome with classes, and this one has none: "
             "set model.recalibration to none."
@@ -196,6 +198,11 @@ def _check_balance(config: RunConfig, task: Task) -> None:
         raise ConfigError(
             f"{title} needs an outcome with classes, and this one is a number: "
             "set balance.strategy to none."
+        )
+    if task == "multilabel" and balance.strategy not in LABEL_STRATEGIES:
+        raise ConfigError(
+            f"{title} treats whole patients, who have several findings at once: choose "
+            "class_weight or focal, which treat each finding by itself."
         )
     if not treats(name, balance):
         raise ConfigError(

@@ -11,7 +11,7 @@ Role = Literal[
     "input", "outcome", "patient", "site", "date", "duration", "event", "treatment", "ignored",
     "visit", "measurement",
 ]  # fmt: skip
-Task = Literal["binary", "multiclass", "regression", "survival"]
+Task = Literal["binary", "multiclass", "multilabel", "regression", "survival"]
 Part = Literal["train", "validation", "calibration", "test"]
 ImageEncoder = Literal[
     "resnet_small", "resnet18", "resnet50", "densenet121", "efficientnet_b0", "vit_small",

@@ -25,6 +25,12 @@ class OutcomeConfig(Section):
         "that are numbers have their own.",
     )
 
+    separator: str | None = Field(
+        None,
+        title="Separator of several findings",
+        description="Where a cell of the outcome names several findings at once, such as "
+        "“effusion; oedema”: what stands between them. Each finding then has a risk of its own.",
+    )
     censored: str | None = Field(
         None,
         title="Value that means censored",

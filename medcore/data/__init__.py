@@ -15,6 +15,7 @@ from medcore.data.followup import read_causes
 from medcore.data.horizons import write_horizon
 from medcore.data.isolation import read_table_isolated
 from medcore.data.kinds import outcome_candidates
+from medcore.data.labels import gather_labels, read_labels, write_labels
 from medcore.data.media import new_media_folder
 from medcore.data.medmnist import MEDMNIST
 from medcore.data.outcome import infer_task, outcome_classes
@@ -37,6 +38,7 @@ __all__ = [
     "estimate_memory",
     "fold_visits",
     "has_visits",
+    "gather_labels",
     "holds_media",
     "infer_task",
     "input_kinds_of",
@@ -47,9 +49,11 @@ __all__ = [
     "outcome_classes",
     "read_causes",
     "read_cells",
+    "read_labels",
     "read_table",
     "read_table_isolated",
     "write_horizon",
+    "write_labels",
 ]
 
 

@@ -14,6 +14,7 @@ from medcore.config import RunConfig
 from medcore.data.course import fold_rows, fold_visits, is_course
 from medcore.data.followup import configure_followup
 from medcore.data.kinds import list_categories
+from medcore.data.labels import configure_labels
 from medcore.data.ledger import note_step, set_words, write_words
 from medcore.data.outcome import check_classes, check_numbers, find_outcome, infer_task
 from medcore.data.repair import apply_repairs, convert_kind
@@ -89,12 +90,15 @@ def configure_dataset(dataset: Dataset, config: RunConfig) -> Dataset:
     """
     dataset = fold_visits(_clear_infinite(assign_columns(dataset, config)), config)
     outcome = find_outcome(dataset)
-    dataset = _set_aside(dataset, outcome)
     task = infer_task(dataset, config)
+    if task != "multilabel":
+        dataset = _set_aside(dataset, outcome)
     check_strategies(config, task)
     check_kinds(config, {column.name: column.kind for column in dataset.with_role("input")})
     if task == "survival":
         return _leave_out_empty(configure_followup(dataset, config))
+    if task == "multilabel":
+        return _leave_out_empty(configure_labels(dataset, config))
     dataset = _leave_out_empty(dataset)
     if task == "regression":
         return check_numbers(dataset, outcome)

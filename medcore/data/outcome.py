@@ -7,6 +7,7 @@ import pandas as pd
 from medcore.config import RunConfig, Task
 from medcore.data.followup import event_causes, find_event, main_cause
 from medcore.data.kinds import ABSENT
+from medcore.data.labels import name_labels, wants_labels
 from medcore.data.ledger import write_words
 from medcore.errors import ConfigError, DataError
 from medcore.records import Column, Dataset
@@ -16,7 +17,7 @@ MOST_CLASSES = 100
 
 
 def find_outcome(dataset: Dataset) -> Column:
-    """Return the column that is predicted; for a question of time the event.
+    """Return the column that is predicted (the first of several); for a question of time the event.
 
     Raises `ConfigError` when the roles do not make a question.
     """
@@ -32,14 +33,12 @@ def _one_outcome(dataset: Dataset) -> Column:
         timed = dataset.with_role("duration")
         event = f" (or the event, for the time to it in '{timed[0].name}')" if timed else ""
         raise ConfigError(f"No outcome is chosen; say which column is to be predicted{event}.")
-    if len(outcomes) > 1:
-        names = "' and '".join(column.name for column in outcomes[:2])
-        raise ConfigError(f"'{names}' both have the role outcome; keep one.")
-    if outcomes[0].kind not in ("number", "category"):
-        raise ConfigError(
-            f"The outcome '{outcomes[0].name}' holds {outcomes[0].kind}; "
-            "choose a column of numbers or categories."
-        )
+    for column in outcomes:
+        if column.kind not in ("number", "category"):
+            raise ConfigError(
+                f"The outcome '{column.name}' holds {column.kind}; "
+                "choose a column of numbers or categories."
+            )
     return outcomes[0]
 
 
@@ -47,7 +46,7 @@ def infer_task(dataset: Dataset, config: RunConfig | None = None) -> Task:
     """Return the task that the outcome asks for, or the one the settings name.
 
     A number with at most 10 different whole values is taken as classes; a duration with an event
-    asks for survival.
+    asks for survival, several outcomes or several findings in a cell for all of them at once.
     """
     outcome = find_outcome(dataset)
     named = None if config is None else config.task
@@ -58,6 +57,19 @@ def infer_task(dataset: Dataset, config: RunConfig | None = None) -> Task:
         )
     if outcome.role == "event":
         return "survival"
+    if wants_labels(dataset, config):
+        if named not in (None, "multilabel"):
+            raise ConfigError(
+                f"Several outcomes at once are no question of the task {named}: keep one outcome "
+                "and no separator (outcome.separator), or set task to none."
+            )
+        return "multilabel"
+    if named == "multilabel":
+        raise ConfigError(
+            f"The task multilabel needs several outcomes, and '{outcome.name}' is one: give "
+            "further columns the role outcome, or say what stands between several findings in a "
+            "cell (outcome.separator)."
+        )
     values = dataset.frame[outcome.name].dropna()
     if named is not None:
         return _check_task(named, outcome, values)
@@ -127,11 +139,14 @@ def outcome_classes(dataset: Dataset, config: RunConfig) -> tuple[tuple[str, ...
 
     That is the one named in the settings; else the one beside a word for absence ("no", "0",
     "benign", …); else the rarer. Both are empty for a number; the positive class is None with more
-    than two classes. Time to event: the causes, and the one whose risk is told.
+    than two classes. Time to event: the causes, and the one whose risk is told. Several findings:
+    their names, in the order of their columns.
     """
     task = infer_task(dataset, config)
     if task == "regression":
         return (), None
+    if task == "multilabel":
+        return name_labels(dataset, config), None
     if task == "survival":
         causes = event_causes(dataset, config)
         return causes, main_cause(dataset, causes, config)

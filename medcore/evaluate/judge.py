@@ -13,6 +13,7 @@ from medcore.config import RunConfig, generator
 from medcore.errors import DataError
 from medcore.evaluate.bootstrap import Measure, bootstrap_differences, bootstrap_metrics
 from medcore.evaluate.judged import Judged, rank_classes
+from medcore.evaluate.multilabel import add_findings, bounded, view_finding
 from medcore.evaluate.pooling import draw_names, pool_imputations
 from medcore.evaluate.recalibrated import UNCALIBRATED, recalibration_effect
 from medcore.evaluate.sites import judge_sites
@@ -46,13 +47,13 @@ def evaluate_predictions(predictions: Predictions, config: RunConfig) -> Evaluat
     sites = judge_sites(judged["model"], rules, config)
     if sites is not None:
         curves["sites"] = sites
-    if UNCALIBRATED in others:
+    if UNCALIBRATED in others and predictions.task != "multilabel":
         before = judge_rows(predictions, UNCALIBRATED, config)
         curves["recalibration"] = recalibration_effect(before, judged["model"], config)
     if draws:
         measures = [measure_all(_test_rows(predictions, name, judged["model"])) for name in draws]
         curves["imputations"] = pool_imputations(measures, judged["model"].cluster, config)
-    return Evaluation(
+    evaluation = Evaluation(
         task=predictions.task,
         positive=predictions.positive,
         classes=predictions.classes,
@@ -62,6 +63,21 @@ def evaluate_predictions(predictions: Predictions, config: RunConfig) -> Evaluat
         folds=_folds(judged["model"]),
         warnings=tuple(rules.warn(parts["model"])),
     )
+    if predictions.task != "multilabel":
+        return evaluation
+    return add_findings(evaluation, _judge_findings(predictions, config))
+
+
+def _judge_findings(predictions: Predictions, config: RunConfig) -> dict[str, Evaluation]:
+    """Judge each finding as a question of its own, where a test patient is known of it."""
+    tested = predictions.frame["part"].eq("test") & predictions.frame["model"].eq("model")
+    config = bounded(config, int(tested.sum()), len(predictions.classes))
+    views = {name: view_finding(predictions, name) for name in predictions.classes}
+    return {
+        name: evaluate_predictions(view, config)
+        for name, view in views.items()
+        if (view.frame["part"].eq("test") & view.frame["model"].eq("model")).any()
+    }
 
 
 def _check(predictions: Predictions) -> None:
@@ -114,10 +130,11 @@ def _measure_part(rows: Judged, config: RunConfig) -> PartEvaluation:
         for name, metric in drawn.items()
     }
     thresholds = list(rows.thresholds.values())
+    several = rows.predictions.task == "multilabel"
     return PartEvaluation(
         n=len(np.unique(rows.frame["row_id"])),
         events=rules.events(rows),
-        threshold=float(np.median(thresholds)) if thresholds else None,
+        threshold=float(np.median(thresholds)) if thresholds and not several else None,
         metrics=metrics | rules.exact(rows, metrics),
     )
 
@@ -151,7 +168,7 @@ def _folds(rows: Judged) -> tuple[Mapping[str, Any], ...]:
             {
                 "fold": int(fold),
                 "n": int(mask.sum()),
-                "threshold": rows.thresholds.get(fold),
+                "threshold": np.asarray(rows.thresholds[fold]).tolist() if thresholds else None,
                 "metrics": metrics,
             }
         )

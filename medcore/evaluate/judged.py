@@ -20,13 +20,14 @@ NORMAL = 1.959963984540054
 class Judged:
     """One model's rows of one part, ready to be measured.
 
-    `thresholds` by fold (empty where none is needed); `cluster`: an int per row, the patient;
-    `ranks`: the place of each class in the outcome's order, None where it has none.
+    `thresholds` by fold (empty where none is needed), of several findings one each; `cluster`: an
+    int per row, the patient; `ranks`: the place of each class in the outcome's order, None where
+    it has none.
     """
 
     frame: pd.DataFrame
     predictions: Predictions
-    thresholds: Mapping[int, float]
+    thresholds: Mapping[int, Any]
     cluster: np.ndarray
     ranks: np.ndarray | None = None
 
@@ -77,7 +78,7 @@ class TaskRules:
     `columns`: predicted columns, which must be numbers. `measure`: all metrics of some rows;
     `compared`: those in which a model is set against its baselines; `paired`: those in which two
     models are (default: the same). `curves`: what the charts of a model draw, JSON-ready.
-    `threshold`: chosen on deciding rows. `exact`: metrics whose interval has better than a
+    `threshold`: chosen on deciding rows, of several findings one each. `exact`: metrics whose interval has better than a
     bootstrap; `exact_differences`: the same for two models. `reason`: why a metric is undefined.
     `events`: how many rows have the outcome. `warn`: sentences about the judged part.
     `grouped`: what groups of patients and sites are judged by (default: `paired`), of which
@@ -95,7 +96,7 @@ class TaskRules:
     site: tuple[str, ...] = ()
     paired: Callable[[Judged], Measure] | None = None
     grouped: Callable[[Judged], Measure] | None = None
-    threshold: Callable[[pd.DataFrame, Predictions, RunConfig], float] | None = None
+    threshold: Callable[[pd.DataFrame, Predictions, RunConfig], Any] | None = None
     exact: Callable[[Judged, Mapping[str, Metric]], dict[str, Metric]] = _nothing
     exact_differences: Callable[[Judged, Judged], dict[str, Metric]] = _nothing
     events: Callable[[Judged], int | None] = lambda _: None

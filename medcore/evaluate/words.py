@@ -13,6 +13,7 @@ LARGER_IS_WORSE = (
     "brier",
     "integrated_brier",
     "log_loss",
+    "hamming_loss",
     "mae",
     "rmse",
     "ece",
@@ -36,6 +37,14 @@ LABELS = {
     "f1_micro": ("F1, micro", "F1 over all calls together; with one class a patient it equals "
                  "accuracy."),
     "f1_weighted": ("F1, weighted", "The mean F1 of all classes, weighted by their patients."),
+    "recall_micro": ("Recall, micro", "Of 100 findings that are there, whichever they are, how many "
+                     "the model names."),
+    "precision_micro": ("Precision, micro", "Of 100 findings that the model names, how many are "
+                        "there."),
+    "subset_accuracy": ("Every finding right", "Of 100 patients, for how many the model is right "
+                        "about every finding that is known (subset accuracy)."),
+    "hamming_loss": ("Hamming loss", "Share of single calls that are wrong, of all patients and "
+                     "findings together; smaller is better."),
     "balanced_accuracy": ("Balanced accuracy", "The mean of recall over the classes; 0.5 is "
                           "guessing between two."),
     "kappa_quadratic": ("Quadratic kappa", "Of patients whose classes have an order: agreement "
@@ -47,6 +56,9 @@ LABELS = {
               "former gets the higher risk. 0.5 is chance."),
     "auroc_weighted": ("AUROC, weighted", "The mean AUROC of all classes, weighted by their "
                        "patients."),
+    "auroc_micro": ("AUROC, micro", "The same over all findings together: of two calls, one of a "
+                    "finding that is there, how often that one has the higher risk."),
+    "auprc_micro": ("AUPRC, micro", "Mean precision over all thresholds, all findings together."),
     "auprc": ("AUPRC", "Mean precision over all thresholds; chance equals the share of patients "
               "with the outcome."),
     "brier": ("Brier score", "Mean squared distance of predicted risk and what happened; smaller "
@@ -81,7 +93,10 @@ LABELS = {
     "r2": ("R²", "Share of the outcome's variation that the model explains; 0 is no better than "
            "the mean."),
 }  # fmt: skip
-BY_CLASS = ("recall", "specificity", "precision", "f1", "auroc", "auprc", "ece")
+BY_CLASS = (
+    "recall", "specificity", "precision", "f1", "auroc", "auprc", "ece", "brier",
+    "calibration_slope",
+)  # fmt: skip
 MODELS = {
     "model": "This model",
     "recommended": "Recommended",
@@ -173,6 +188,8 @@ def leading_metrics(evaluation: Evaluation) -> tuple[str, str, str]:
         return prognosis_words.leading_figures(evaluation.parts["test"])
     if evaluation.task == "multiclass":
         return ("recall", "accuracy", "f1")
+    if evaluation.task == "multilabel":
+        return ("recall", "precision", "f1")
     part = evaluation.parts["test"]
     rare = (part.events or 0) / part.n < RARE
     return ("recall", "precision", "auprc") if rare else ("recall", "accuracy", "f1")
@@ -185,6 +202,8 @@ def write_headline(evaluation: Evaluation, outcome: str, unit: str = "") -> str:
         return _number_sentence(part, unit)
     if evaluation.task == "survival":
         return prognosis_words.write_prognosis(evaluation, outcome)
+    if evaluation.task == "multilabel":
+        return _findings_sentence(part, len(evaluation.classes))
     if evaluation.task == "multiclass":
         right = _of_hundred(part.metrics["accuracy"])
         return (
@@ -203,6 +222,19 @@ def write_headline(evaluation: Evaluation, outcome: str, unit: str = "") -> str:
     return (
         f"Of 100 patients with {outcome} = {positive}, this model finds {_of_hundred(found)} and "
         f"misses {missed}; of 100 without, it alarms for {alarms}{reach}."
+    )
+
+
+def _findings_sentence(part: PartEvaluation, findings: int) -> str:
+    found, named = part.metrics["recall_micro"], part.metrics["precision_micro"]
+    if not math.isfinite(found.value):
+        return "No test patient has any of the findings, so this model cannot be judged."
+    right = f"of 100 that it names, {_of_hundred(named)} are there"
+    if not math.isfinite(named.value):
+        right = "it names none"
+    return (
+        f"Of 100 findings that are there, among {findings} asked about, this model names "
+        f"{_of_hundred(found)}; {right}."
     )
 
 

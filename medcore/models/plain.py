@@ -64,13 +64,17 @@ def freeze_baseline(
 def predict_plain(model: PlainModel, values: np.ndarray) -> np.ndarray:
     """Return float64 probabilities (rows, classes), or values (rows,), for float32 `values`.
 
-    Time to event: incidences (rows, causes, times).
+    Time to event: incidences (rows, causes, times). Several findings: (rows, findings).
     """
     arrays, spec = model.arrays, model.spec
     if spec["task"] == "survival":
         from medcore.models.prognosis import predict_prognosis
 
         return predict_prognosis(model, values)
+    if spec["task"] == "multilabel":
+        from medcore.models.labels import predict_labels
+
+        return predict_labels(model, values)
     if "features" in spec:
         values = values[:, spec["features"]]
     raw = FORMULAS[spec["formula"]](arrays, np.asarray(values, dtype=np.float32))

@@ -30,7 +30,10 @@ def fit_recalibration(
 
     `ratio` (classes,): how many times more than it occurs each class counted in training; ones
     for focal loss. Returns a dict for JSON. Raises `FitError` when isotonic has too few patients.
+    Several findings: `outcome` (rows, findings) and `ratio` (findings, 2); each is put right alone.
     """
+    if outcome.ndim == 2:
+        return _fit_findings(probabilities, outcome, method, ratio)
     if method == "isotonic":
         return _fit_isotonic(probabilities, outcome)
     start = np.r_[1.0, -np.log(ratio)]
@@ -52,6 +55,12 @@ def apply_recalibration(fitted: Mapping[str, Any], probabilities: np.ndarray) ->
     >>> apply_recalibration(doubled, np.array([[0.5, 0.5]])).round(3).tolist()
     [[0.667, 0.333]]
     """
+    if "findings" in fitted:
+        pairs = zip(fitted["findings"], probabilities.T, strict=True)
+        return np.column_stack([
+            risk if one is None else apply_recalibration(one, _both(risk))[:, 1]
+            for one, risk in pairs
+        ])  # fmt: skip
     if fitted["method"] == "isotonic":
         pairs = zip(fitted["knots"], probabilities.T, strict=True)
         bent = np.column_stack([np.interp(risk, x, y) for (x, y), risk in pairs])
@@ -59,6 +68,27 @@ def apply_recalibration(fitted: Mapping[str, Any], probabilities: np.ndarray) ->
         return np.where(total > 0, bent / np.where(total > 0, total, 1), 1 / bent.shape[1])
     logs = np.log(np.maximum(probabilities, SMALLEST))
     return _softmax(fitted["slope"] * logs + np.asarray(fitted["offsets"]))
+
+
+def _both(risk: np.ndarray) -> np.ndarray:
+    return np.column_stack([1 - risk, risk])
+
+
+def _fit_findings(
+    probabilities: np.ndarray, outcome: np.ndarray, method: Recalibration, ratio: np.ndarray
+) -> dict[str, Any]:
+    """Learn each finding's correction from those of whom it is known; None where all are alike."""
+    ratios = np.broadcast_to(ratio, (outcome.shape[1], 2))
+    found: list[dict[str, Any] | None] = []
+    for place, has in enumerate(outcome.T):
+        known = np.isfinite(has)
+        code = has[known].astype(np.int64)
+        if len(np.unique(code)) < 2:
+            found.append(None)
+            continue
+        risk = _both(probabilities[known, place])
+        found.append(fit_recalibration(risk, code, method, ratios[place]))
+    return {"method": method, "findings": found}
 
 
 def _formula(method: str, parameters: np.ndarray) -> dict[str, Any]:

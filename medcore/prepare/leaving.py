@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import ENCODER_NAMES, MissingConfig, RunConfig
+from medcore.data import read_labels
 from medcore.errors import FitError
 from medcore.records import Column, Dataset
 
@@ -72,7 +73,13 @@ def describe_left(dataset: Dataset, row_ids: np.ndarray, config: RunConfig) -> t
         return ()
     outcome = dataset.frame[dataset.predicted_column().name]
     before, after = outcome.loc[row_ids], outcome.loc[kept]
-    if pd.api.types.is_float_dtype(outcome):
+    if dataset.labels:
+        was, now = (read_labels(part, dataset.labels) for part in (before, after))
+        shift = (
+            f"a patient had {np.nanmean(was) * len(dataset.labels):.2f} findings before and "
+            f"{np.nanmean(now) * len(dataset.labels):.2f} after, on average"
+        )
+    elif pd.api.types.is_float_dtype(outcome):
         shift = f"the mean outcome went from {before.mean():.4g} to {after.mean():.4g}"
     else:
         name = before.value_counts().index[-1]

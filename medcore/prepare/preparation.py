@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig, Task
+from medcore.data import read_labels
 from medcore.errors import FitError, StoreError
 from medcore.prepare.columns import (
     CategoryFit,
@@ -120,7 +121,7 @@ def fit_preparation(
     patients, durations = dataset.with_role("patient"), dataset.with_role("duration")
     survival = outcome.role == "event"
     return Preparation(
-        task="survival" if survival else _class_task(classes),
+        task=_task(dataset, classes),
         classes=tuple(classes),
         outcome=outcome.name,
         patient=patients[0].name if patients else None,
@@ -139,7 +140,11 @@ def fit_preparation(
     )
 
 
-def _class_task(classes: Sequence[str]) -> Task:
+def _task(dataset: Dataset, classes: Sequence[str]) -> Task:
+    if dataset.with_role("event"):
+        return "survival"
+    if dataset.labels:
+        return "multilabel"
     return "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
 
 
@@ -149,7 +154,7 @@ def prepare_rows(
     """Return rows of a dataset as a model takes them: all of them, or those in `row_ids`.
 
     A column that the dataset lacks counts as missing in every row; an outcome that is absent or
-    unknown is -1 (classes) or NaN (regression, time to event).
+    unknown is -1 (classes) or NaN (regression, time to event, several findings).
     """
     frame = dataset.frame if row_ids is None else dataset.frame.loc[row_ids]
     filled = frame
@@ -254,6 +259,8 @@ def _outcome(preparation: Preparation, frame: pd.DataFrame) -> np.ndarray:
     values = _column(frame, preparation.outcome)
     if preparation.task == "regression":
         return read_numbers(values)
+    if preparation.task == "multilabel":
+        return read_labels(outcome_words(values), preparation.classes)
     if preparation.task == "survival":
         known = values.notna().to_numpy(bool)
         cause = pd.Index(preparation.classes, dtype=object).get_indexer(outcome_words(values)) + 1.0

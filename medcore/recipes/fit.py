@@ -256,7 +256,8 @@ def _with_reference(work: Work, fitted: Fitted) -> Fitted:
     if method == "none":
         return fitted
     work.note("recalibration of the model", rows)
-    told = fit_recalibration(said, outcome, method, np.ones(len(model.classes)))
+    same = np.ones(2 if model.task == "multilabel" else len(model.classes))
+    told = fit_recalibration(said, outcome, method, same)
     note = (
         f"The model's risks were put right ({RECALIBRATION_TITLES[method]}) on {len(outcome):,} "
         "patients outside the fit."

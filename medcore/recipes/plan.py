@@ -20,7 +20,7 @@ from medcore.errors import FitError
 from medcore.prepare.audio import MOST_SECONDS, choose_audio_encoder
 from medcore.records import Dataset, Parts
 from medcore.sound import kept_seconds
-from medcore.split import cross_fit_folds
+from medcore.split import cross_fit_folds, outcome_strata
 from medcore.strategies import base_name, suits
 
 RECOMMENDED = ("logistic", "tabm", "random_forest")
@@ -198,7 +198,7 @@ def draw_folds(
     There may be fewer folds than `count` where patients are few.
     """
     frame = dataset.frame.loc[rows]
-    outcome = frame[dataset.predicted_column().name]
+    outcome = outcome_strata(dataset).loc[rows]
     patients = dataset.with_role("patient")
     group = frame[patients[0].name] if patients else pd.Series(np.arange(len(rows)))
     held = cross_fit_folds(outcome, group, count, generator(seed, "cross-fit"))

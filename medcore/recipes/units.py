@@ -25,7 +25,7 @@ from medcore.recipes.plan import LAST_BASELINES
 from medcore.records import Epoch, Prepared
 from medcore.strategies import base_name, is_network, treats
 from medcore.train import TrainedNetwork, train_network
-from medcore.train.balance import balance_rows, class_ratio
+from medcore.train.balance import balance_rows, class_ratio, finding_ratio
 from medcore.train.fit import fit_key, key_parts
 
 LOOK_SECONDS = 0.2
@@ -178,22 +178,32 @@ def _fit_baseline(
     from medcore.models import fit_baseline
 
     seed = int(generator(config.seed, "baseline", label).integers(2**31 - 1))
-    weights = None
-    if ratio is not None and config.balance.strategy == "class_weight":
-        weights = ratio[learn.outcome]
     native = name == "gradient_boosting" and config.missing.strategy == "native"
     values = plain_values(learn, native=native)
     features = last_features(learn) if name in LAST_BASELINES else None
     seen = values if features is None else values[:, features]
+    weigh = ratio is not None and config.balance.strategy == "class_weight"
+    if learn.task == "multilabel":
+        from medcore.models.labels import fit_labels
+
+        ratios = ratio if weigh else None
+        options = {"native": native, "features": features}
+        return fit_labels(name, seen, learn.outcome, seed, ratios, **options)
+    weights = ratio[learn.outcome] if weigh else None
     estimator = fit_baseline(name, learn.task, seen, learn.outcome, seed, weights)
     classes = len(learn.classes)
     return freeze_baseline(estimator, learn.task, classes, native=native, features=features)
 
 
 def unit_ratio(name: str, learn: Prepared, config: RunConfig) -> np.ndarray | None:
-    """Return how many times more than it occurs each class counts in this fit; None for equal."""
+    """Return how many times more than it occurs each class counts in this fit; None for equal.
+
+    (classes,); of several findings (findings, 2).
+    """
     if not treats(name, config.balance):
         return None
+    if learn.task == "multilabel":
+        return finding_ratio(learn.outcome, config.balance)
     return class_ratio(learn.outcome, len(learn.classes), config.balance)
 
 

@@ -22,19 +22,24 @@ def choose_weights(
 ) -> np.ndarray:
     """Return the members' weights, float64 (members,).
 
-    `predicted`: (members, rows, classes) probabilities with int `outcome` codes, (members, rows)
-    values with float outcomes, or (members, rows, causes, times) risks with durations and causes;
-    rows that the members were not fitted on.
+    `predicted`: (members, rows, classes) probabilities with int `outcome` codes or, of several
+    findings, (rows, findings); (members, rows) values with float outcomes, or (members, rows,
+    causes, times) risks with durations and causes; rows that the members were not fitted on.
     """
     if predicted.ndim == 4:
         return _weights_by_brier(predicted, outcome, np.asarray(times))
     if predicted.ndim == 2:
         return _weights_by_error(predicted, outcome, len(outcome))
+    if outcome.ndim == 2:
+        known = np.isfinite(outcome)
+        likely = np.where(outcome == 1, predicted, 1 - predicted)[:, known]
+        # A patient's findings are no patients of their own beside the prior.
+        return _weights_by_likelihood(likely, len(outcome) / max(1, int(known.sum())))
     likely = predicted[:, np.arange(len(outcome)), outcome]
     return _weights_by_likelihood(likely)
 
 
-def _weights_by_likelihood(likely: np.ndarray) -> np.ndarray:
+def _weights_by_likelihood(likely: np.ndarray, count: float = 1.0) -> np.ndarray:
     """Maximise the mixture's likelihood (Dempster, Laird and Rubin 1977), `likely` (members, rows).
 
     >>> _weights_by_likelihood(np.array([[0.9] * 1000, [0.1] * 1000])).round(2).tolist()
@@ -46,7 +51,7 @@ def _weights_by_likelihood(likely: np.ndarray) -> np.ndarray:
     for _ in range(STEPS):
         shares = likely * weights[:, None]
         shares /= shares.sum(axis=0)
-        weights = (shares.sum(axis=1) + PRIOR) / (rows + PRIOR * members)
+        weights = (count * shares.sum(axis=1) + PRIOR) / (count * rows + PRIOR * members)
     return weights
 
 

@@ -38,6 +38,19 @@ def class_ratio(outcome: np.ndarray, classes: int, balance: BalanceConfig) -> np
     return ratio * counts.sum() / (ratio @ counts)
 
 
+def finding_ratio(outcome: np.ndarray, balance: BalanceConfig) -> np.ndarray:
+    """Return `class_ratio` of each finding alone, (findings, 2): those without, those with it.
+
+    `outcome` (rows, findings) holds NaN where nobody knows; a finding without a case stays as is.
+    """
+    ratios = []
+    for values in outcome.T:
+        has = values[np.isfinite(values)].astype(np.int64)
+        alike = len(np.unique(has)) < 2
+        ratios.append(np.ones(2) if alike else class_ratio(has, 2, balance))
+    return np.stack(ratios)
+
+
 def wanted_counts(counts: np.ndarray, balance: BalanceConfig) -> np.ndarray:
     """Return the rows of each class after over- or under-sampling, int64 (classes,).
 
@@ -83,8 +96,10 @@ def balance_notes(
     """
     if balance.strategy == "none":
         return ()
-    title, counts = BALANCE_TITLES[balance.strategy], np.bincount(outcome, minlength=len(classes))
-    notes = []
+    title, notes = BALANCE_TITLES[balance.strategy], []
+    counts = np.zeros(len(classes), dtype=np.int64)
+    if outcome.ndim == 1:
+        counts = np.bincount(outcome, minlength=len(classes))
     if balance.strategy in ROW_STRATEGIES:
         wanted = wanted_counts(counts, balance)
         changes = [
@@ -97,7 +112,8 @@ def balance_notes(
     elif balance.strategy == "focal":
         notes.append(f"{title}: patients that the network got right counted for less in training.")
     else:
-        notes.append(f"{title}: rare classes counted for more in training.")
+        what = "rare classes" if outcome.ndim == 1 else "of each finding, the rarer side"
+        notes.append(f"{title}: {what} counted for more in training.")
     if balance.strategy == "smote":
         notes += _neighbour_notes(counts, classes, balance)
     return tuple(notes)

@@ -13,13 +13,17 @@ from torch.nn import functional
 from medcore.config import BalanceConfig, Task
 
 
+SMALLEST = 1e-7
+
+
 @dataclass(frozen=True)
 class Emphasis:
     """What a strategy for rare classes does to the loss; empty for none.
 
-    `weights` (classes,) multiply a row's loss, `shift` (classes,) is added to the logits in
-    training only, `gamma` is focal loss's; `correction` (classes,) is added to log-probabilities
-    when judging, so that validation patients are judged at the frequency they have.
+    All are (classes,); of several findings (findings, 2), those without and those with each.
+    `weights` multiply a row's loss, `shift` is added to the logits in training only, `gamma` is focal
+    loss's; `correction` is added to log-probabilities when judging, so that validation patients
+    are judged at the frequency they have.
     """
 
     weights: Tensor | None = None
@@ -60,8 +64,8 @@ def member_loss(
     """Return the mean of the members' own losses, which is what an ensemble is trained with.
 
     `output`: (rows, members, classes) logits, or (rows, members, 1) standardised values.
-    `outcome`: (rows,) class codes or standardised values. Cross-entropy in nats with label
-    smoothing, or squared error.
+    `outcome`: (rows,) class codes or standardised values, or (rows, findings). Cross-entropy in
+    nats with label smoothing, or squared error.
 
     >>> output = torch.zeros(3, 2, 4)
     >>> round(float(member_loss(output, torch.tensor([0, 1, 3]), "multiclass", 0.0)), 4)
@@ -69,10 +73,12 @@ def member_loss(
     """
     members = output.shape[1]
     if members > 1:
-        outcome = outcome.repeat_interleave(members)
+        outcome = outcome.repeat_interleave(members, dim=0)
     output = output.flatten(0, 1)
     if task == "regression":
         return functional.mse_loss(output.squeeze(1), outcome)
+    if task == "multilabel":
+        return finding_losses(output, outcome, smoothing, emphasis).mean()
     if emphasis.shift is not None:
         output = output + emphasis.shift
     if emphasis.weights is None and not emphasis.gamma:
@@ -86,6 +92,29 @@ def member_loss(
     return losses.mean()
 
 
+def finding_losses(
+    output: Tensor, outcome: Tensor, smoothing: float = 0.0, emphasis: Emphasis = NO_EMPHASIS
+) -> Tensor:
+    """Return each row's binary cross-entropy, (rows,): the sum over known findings by their number.
+
+    `output` (rows, findings) logits; a finding that is NaN in `outcome` teaches nothing.
+
+    >>> known = torch.tensor([[1.0, torch.nan]])
+    >>> round(float(finding_losses(torch.zeros(1, 2), known)), 4)
+    0.3466
+    """
+    known = outcome.isfinite()
+    has = torch.where(known, outcome, 0.0).to(output.dtype)
+    wanted = has * (1 - smoothing) + smoothing / 2
+    losses = functional.binary_cross_entropy_with_logits(output, wanted, reduction="none")
+    if emphasis.gamma:
+        likely = torch.sigmoid(torch.where(has > 0, output, -output))
+        losses = (1 - likely).clamp(min=1e-7) ** emphasis.gamma * losses
+    if emphasis.weights is not None:
+        losses = losses * torch.where(has > 0, emphasis.weights[:, 1], emphasis.weights[:, 0])
+    return (losses * known).sum(1) / output.shape[1]
+
+
 def ensemble_losses(
     output: Tensor, outcome: Tensor, task: Task, correction: Tensor | None = None
 ) -> Tensor:
@@ -96,6 +125,12 @@ def ensemble_losses(
     output = output.float()
     if task == "regression":
         return (output.squeeze(2).mean(1) - outcome) ** 2
+    if task == "multilabel":
+        likely = torch.sigmoid(output).mean(1).clamp(SMALLEST, 1 - SMALLEST)
+        pooled = torch.logit(likely)
+        if correction is not None:
+            pooled = pooled + correction[:, 1] - correction[:, 0]
+        return finding_losses(pooled, outcome)
     logs = torch.log_softmax(output, dim=2)
     pooled = torch.logsumexp(logs, dim=1) - math.log(output.shape[1])
     if correction is not None:

@@ -19,9 +19,9 @@ GATHER_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs and outcome (rows,): class codes, standardised values, or (rows, 2) follow-up.
+    """Inputs and outcome: class codes or standardised values (rows,), follow-up, or findings.
 
-    `values` (rows, features) float32 is the table's, where it is the only block; else `blocks`,
+    `outcome` is (rows, 2) for durations and causes, (rows, findings) for several findings. `values` (rows, features) float32 is the table's, where it is the only block; else `blocks`,
     which are read step by step, because images of a whole epoch need not fit into memory.
     """
 
@@ -77,11 +77,12 @@ def check_rows(blocks: Mapping[str, Block], prepared: Prepared, part: str) -> No
             f"Input '{table.names[place]}' has values in the {part} rows that are not numbers: "
             "mend the column or leave it out."
         )
-    known = prepared.outcome >= 0
-    if prepared.task == "regression":
-        known = np.isfinite(prepared.outcome)
-    elif prepared.task == "survival":
-        known = np.isfinite(prepared.outcome).all(axis=1)
+    outcome = prepared.outcome
+    known = {
+        "regression": lambda: np.isfinite(outcome),
+        "survival": lambda: np.isfinite(outcome).all(axis=1),
+        "multilabel": lambda: np.isfinite(outcome).any(axis=1),
+    }.get(prepared.task, lambda: outcome >= 0)()
     if not known.all():
         raise FitError(
             f"The outcome is unknown in {int((~known).sum())} of {len(known)} {part} rows: "
@@ -95,6 +96,9 @@ def check_outcome(prepared: Prepared) -> None:
         raise FitError("There are no training rows: give the training part a larger share.")
     if prepared.task == "survival":
         _check_events(prepared.outcome[:, 1], prepared.classes)
+        return
+    if prepared.task == "multilabel":
+        _check_findings(prepared.outcome)
         return
     found = np.unique(prepared.outcome)
     if len(found) > 1:
@@ -118,6 +122,15 @@ def _check_events(cause: np.ndarray, causes: tuple[str, ...]) -> None:
             )
 
 
+def _check_findings(outcome: np.ndarray) -> None:
+    """A finding that these rows all have or lack is learned as such; one at least must differ."""
+    if not any({0.0, 1.0} <= set(np.unique(values).tolist()) for values in outcome.T):
+        raise FitError(
+            f"No finding tells the {len(outcome)} training rows apart: choose other outcomes, or "
+            "another split."
+        )
+
+
 def outcome_scale(prepared: Prepared) -> tuple[float, float]:
     """Return mean and standard deviation of a regression outcome; (0, 1) for classes."""
     if prepared.task != "regression":
@@ -132,7 +145,7 @@ def load_rows(
     device: torch.device,
 ) -> Rows:
     """Return the rows on a device, a regression outcome standardised with `scale`."""
-    if prepared.task == "survival":
+    if prepared.task in ("survival", "multilabel"):
         outcome = torch.from_numpy(prepared.outcome.astype(np.float32))
     elif prepared.task == "regression":
         outcome = torch.from_numpy(((prepared.outcome - scale[0]) / scale[1]).astype(np.float32))

@@ -64,6 +64,8 @@ def predict_members(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
         return read_risks(spec["hazards"], output)
     if spec["task"] == "regression":
         return output[:, :, 0] * spec["outcome_spread"] + spec["outcome_mean"]
+    if spec["task"] == "multilabel":
+        return torch.from_numpy(output).sigmoid().numpy()
     return torch.from_numpy(output).softmax(dim=2).numpy()
 
 

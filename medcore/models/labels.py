@@ -1,0 +1,58 @@
+"""Baselines of several findings: one yes/no model for each, side by side in one `PlainModel`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from medcore.models.baselines import fit_baseline
+from medcore.models.plain import PlainModel, freeze_baseline, predict_plain
+
+
+def fit_labels(
+    name: str,
+    values: np.ndarray,
+    outcome: np.ndarray,
+    seed: int,
+    ratio: np.ndarray | None = None,
+    *,
+    native: bool = False,
+    features: Sequence[int] | None = None,
+) -> PlainModel:
+    """Fit the baseline `name` once for each finding, on the rows where it is known.
+
+    `values` (rows, features); `outcome` (rows, findings) 1, 0 or NaN; `ratio` (findings, 2) says
+    how much those without and with it count. A finding that all of these rows have, or none, gets
+    that answer. For `native` and `features` see `freeze_baseline`.
+    """
+    specs, arrays = [], {}
+    for place, has in enumerate(outcome.T):
+        known = np.isfinite(has)
+        code = has[known].astype(np.int64)
+        alike = len(np.unique(code)) < 2
+        weights = None if ratio is None else ratio[place][code]
+        fitted = fit_baseline(
+            "prevalence" if alike else name, "binary", values[known], code, seed,
+            None if alike else weights,
+        )  # fmt: skip
+        one = freeze_baseline(fitted, "binary", 2, native=native and not alike, features=features)
+        specs.append(one.spec)
+        arrays |= {f"{place}.{key}": array for key, array in one.arrays.items()}
+    spec = {"task": "multilabel", "classes": len(specs), "native": native, "findings": specs}
+    return PlainModel(spec, arrays)
+
+
+def predict_labels(model: PlainModel, values: np.ndarray) -> np.ndarray:
+    """Return each finding's probability, float64 (rows, findings)."""
+    return np.column_stack([predict_plain(one, values)[:, 1] for one in split_labels(model)])
+
+
+def split_labels(model: PlainModel) -> list[PlainModel]:
+    """Return the yes/no model of each finding."""
+    parts: list[dict[str, np.ndarray]] = [{} for _ in model.spec["findings"]]
+    for path, array in model.arrays.items():
+        place, key = path.split(".", 1)
+        parts[int(place)][key] = array
+    pairs = zip(model.spec["findings"], parts, strict=True)
+    return [PlainModel(spec, arrays) for spec, arrays in pairs]
