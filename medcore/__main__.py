@@ -123,9 +123,10 @@ def _samples(_: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     from medcore.checks import check_dataset, findings_json
-    from medcore.data import assign_columns, open_dataset
+    from medcore.data import assign_columns, join_findings, open_dataset
 
-    dataset = assign_columns(open_dataset(options.data), _config(options))
+    config = _config(options)
+    dataset = join_findings(assign_columns(open_dataset(options.data), config), config)
     json.dump(findings_json(check_dataset(dataset)), sys.stdout, indent=2, ensure_ascii=False)
     print()
 

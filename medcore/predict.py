@@ -177,10 +177,10 @@ def predict_dataset(
     """Return what the model says of every row, or the rows in `row_ids`, with intervals.
 
     Classes: the Venn–Abers interval of each class against the rest, or of each finding (Vovk and
-    Petej 2014), widened to hold the estimate. Numbers: the split conformal interval that holds a share `coverage` of new
-    patients' values (Lei et al. 2018). Time to event: the 95 % interval of what became of reference
-    patients with a similar risk, widened to hold the estimate. Without reference patients low and
-    high are NaN.
+    Petej 2014), widened to hold the estimate. Numbers: the split conformal interval that holds a
+    share `coverage` of new patients' values (Lei et al. 2018). Time to event: the 95 % interval of
+    what became of reference patients with a similar risk, widened to hold the estimate. Without
+    reference patients low and high are NaN.
     """
     value, plain = predict_both(model, dataset, row_ids)
     index = dataset.frame.index if row_ids is None else row_ids

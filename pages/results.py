@@ -11,6 +11,7 @@ from pages.parts.decision import show_decision
 from pages.parts.development import show_learning, show_rows
 from pages.parts.elsewhere import show_sites, show_times
 from pages.parts.failures import show_failures
+from pages.parts.findings import choose_finding, show_findings, show_together
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.groups import show_groups
 from pages.parts.hazards import show_hazards
@@ -26,28 +27,21 @@ from pages.parts.pictures import show_charts
 from pages.parts.strategies import show_strategies
 from pages.parts.threshold import show_threshold
 
-# Each is called with the run and its evaluation, and shows nothing where it has nothing to say.
-SECTIONS = (
-    show_answer,
-    show_baselines,
-    show_charts,
-    show_classes,
-    show_threshold,
-    show_decision,
-    show_hazards,
-    show_certainty,
-    show_sites,
-    show_times,
-    show_groups,
-    show_failures,
-    show_strategies,
-    show_metrics,
-    show_limits,
-    show_certificate,
-    show_luck,
-    show_learning,
-    show_rows,
-)
+# What each view is made of; a section shows nothing where it has nothing to say.
+VIEWS = {
+    "good": (
+        "Is it any good?",
+        (show_baselines, show_classes, show_charts, show_hazards, show_limits),
+    ),
+    "threshold": ("At which threshold?", (show_threshold, show_decision)),
+    "whom": (
+        "For whom?", (show_certainty, show_sites, show_times, show_groups, show_failures),
+    ),
+    "trust": ("Can it be trusted?", (show_certificate, show_luck)),
+    "numbers": ("All numbers", (show_metrics, show_strategies, show_learning, show_rows)),
+}  # fmt: skip
+# Those that are about the whole run, also where one of several findings is looked at.
+WHOLE = (show_limits, show_certificate, show_luck, show_learning, show_rows)
 
 
 def present(on: bool) -> None:
@@ -66,7 +60,7 @@ def show_presentation(run: Run) -> None:
 
 
 def show_all(run: Run) -> None:
-    """Show the whole judgement."""
+    """Show the answer, and the view that the visitor chose."""
     with st.container(horizontal=True, vertical_alignment="center"):
         state.link("predict", "Use it for a patient", ":material/person_search:")
         state.link("explain", "What drives it?", ":material/lightbulb:")
@@ -76,8 +70,20 @@ def show_all(run: Run) -> None:
             key="present_on", help="A clean view for a meeting, which prints well.",
         )  # fmt: skip
     evaluation = load_evaluation(str(run.folder))
-    for show in SECTIONS:
-        show(run, evaluation)
+    show_answer(run, evaluation)
+    show_findings(run, evaluation)
+    chosen = choose_finding(run, evaluation)
+    views = {key: title for key, (title, _) in VIEWS.items()}
+    if chosen.task != "binary":
+        views.pop("threshold")
+    view = st.segmented_control(
+        "View", list(views), default="good", required=True, format_func=views.get,
+        label_visibility="collapsed", key="results_view",
+    )  # fmt: skip
+    for show in VIEWS[view][1]:
+        show(run, evaluation if show in WHOLE else chosen)
+    if view == "good" and chosen is not evaluation:
+        show_together(run, evaluation)
 
 
 QUESTION = "Is this model any good, for whom, and at which threshold?"

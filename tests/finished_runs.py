@@ -62,6 +62,19 @@ def a_rare_table(rows: int = 400) -> Dataset:
     return make_dataset(table, "Lactate", "lactate.csv", "2" * 64)
 
 
+def a_findings_table(rows: int = 320) -> Dataset:
+    """Return three findings a patient, each unknown of some, and a hospital of each."""
+    rng = np.random.default_rng(4)
+    marker = rng.normal(0, 1, (rows, 3))
+    has = rng.random((rows, 3)) < 1 / (1 + np.exp(-1.5 * marker + [0.2, 1.4, 0.8]))
+    table = pd.DataFrame(marker, columns=["fluid", "swelling", "shade"])
+    table["age"] = rng.normal(60, 12, rows).round()
+    for name, values in zip(["effusion", "oedema", "nodule"], has.T, strict=True):
+        unknown = rng.random(rows) < 0.1
+        table[name] = np.where(unknown, None, np.where(values, "yes", "no"))
+    return make_dataset(table, "Findings", "findings.csv", "7" * 64)
+
+
 def a_picture_table() -> Dataset:
     """Return pictures of discs with a number beside; one row has no picture."""
     dataset = picture_dataset(new_media_folder().parent, 90, table=True)
@@ -106,6 +119,13 @@ CASES = {
     "multiclass": (
         a_class_table,
         {"model.name": "logistic", "data.roles": {"grade": "outcome"}},
+    ),
+    "multilabel": (
+        a_findings_table,
+        {
+            "model.name": "mlp",
+            "data.roles": dict.fromkeys(("effusion", "oedema", "nodule"), "outcome"),
+        },
     ),
     "regression": (
         a_number_table,

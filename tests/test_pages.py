@@ -75,9 +75,10 @@ def open_case(kept, tmp_path, monkeypatch):
     shutil.copytree(folder, copy)
     monkeypatch.setenv("MEDCORE_HOME", str(copy))
 
-    def open_it(page: str, case: str) -> AppTest:
+    def open_it(page: str, case: str, view: str = "good") -> AppTest:
         dataset, run = cases[case]
-        return open_page(page, workspace=token, dataset=dataset, run=run)
+        app = open_page(page, workspace=token, dataset=dataset, run=run)
+        return app if view == "good" else look_at(app, view)
 
     return open_it
 
@@ -91,6 +92,13 @@ def open_page(page: str, **address: str) -> AppTest:
     app.run()
     if page != "home":
         app.switch_page(f"pages/{page}.py").run()
+    check(app)
+    return app
+
+
+def look_at(app: AppTest, view: str) -> AppTest:
+    """Choose a view of Results."""
+    app.segmented_control(key="results_view").set_value(view).run()
     check(app)
     return app
 
@@ -166,7 +174,7 @@ def test_results_lead_with_the_sentence_and_three_figures(open_case):
 
 
 def test_the_threshold_moves_the_figures_and_goes_back(open_case):
-    app = open_case("results", "binary")
+    app = open_case("results", "binary", "threshold")
     before = {metric.label: metric.value for metric in app.metric[3:]}
     slider = app.slider[0]
     chosen = slider.value
@@ -180,7 +188,7 @@ def test_the_threshold_moves_the_figures_and_goes_back(open_case):
 
 
 def test_at_the_frozen_threshold_the_slider_agrees_with_the_judgement(open_case):
-    app = open_case("results", "binary")
+    app = open_case("results", "binary", "threshold")
     leading = {metric.label: metric.value for metric in app.metric[:3]}
     moved = {metric.label: metric.value for metric in app.metric[3:]}
     assert leading["Recall (sensitivity)"] == moved["Sensitivity (recall)"]
@@ -188,7 +196,7 @@ def test_at_the_frozen_threshold_the_slider_agrees_with_the_judgement(open_case)
 
 @pytest.mark.parametrize(("case", "column"), [("binary", "sex"), ("regression", "age")])
 def test_results_tell_for_whom_the_model_works(open_case, case, column):
-    app = open_case("results", case)
+    app = open_case("results", case, "whom")
     box = next(box for box in app.selectbox if box.label == "Divide the test patients by")
     box.select(column).run()
     check(app)
@@ -199,7 +207,7 @@ def test_results_tell_for_whom_the_model_works(open_case, case, column):
 
 
 def test_results_show_what_strategies_did_to_the_risks(open_case):
-    app = open_case("results", "strategies")
+    app = open_case("results", "strategies", "numbers")
     check(app)
     assert "Training with random over-sampling" in words(app)
     frames = [frame.value for frame in app.dataframe]
@@ -348,7 +356,7 @@ def test_a_page_before_training_says_whether_there_are_enough_patients(open_case
 
 
 def test_results_tell_luck_from_skill_when_asked(open_case, no_workers):
-    app = open_case("results", "binary")
+    app = open_case("results", "binary", "trust")
     assert "20 fits" in words(app)
     assert "by Riley's criteria" in words(app)
     app.button(key="start_optimism").click().run()
@@ -363,7 +371,7 @@ def test_results_tell_luck_from_skill_when_asked(open_case, no_workers):
 
 
 def test_a_model_whose_data_are_gone_keeps_its_results_and_says_so(open_case):
-    app = open_case("results", "binary")
+    app = open_case("results", "binary", "trust")
     workspace = open_workspace(open_home(), in_address(app, "workspace"))
     for row in list_datasets(workspace):
         delete_dataset(workspace, row.id)
@@ -375,7 +383,7 @@ def test_a_model_whose_data_are_gone_keeps_its_results_and_says_so(open_case):
 
 
 def test_results_show_the_leakage_certificate_with_its_evidence(open_case):
-    app = open_case("results", "binary")
+    app = open_case("results", "binary", "trust")
     read = words(app)
     assert "No sign that the model saw what it was judged on." in read
     assert "1 question that the data leave open." in read
@@ -387,13 +395,13 @@ def test_results_show_the_leakage_certificate_with_its_evidence(open_case):
 
 
 def test_present_is_clean_and_ends(open_case):
-    app = open_case("results", "binary")
+    app = open_case("results", "binary", "threshold")
     app.button(key="present_on").click().run()
     check(app)
     assert not app.slider
     assert not app.sidebar.markdown
     app.button(key="present_off").click().run()
-    assert app.slider
+    assert app.segmented_control(key="results_view").value == "good"
 
 
 def test_accepting_a_suggestion_and_undoing_it_changes_the_findings():

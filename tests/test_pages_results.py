@@ -12,7 +12,7 @@ from medcore.evaluate.judge import judge_rows
 from medcore.store import open_home, open_workspace, read_predictions
 from pages.parts import certainty
 from tests.finished_runs import CASES, a_class_table, finish_run
-from tests.test_pages import _server_knows_the_navigation, check, open_page, words
+from tests.test_pages import _server_knows_the_navigation, check, look_at, open_page, words
 
 __all__ = ["_server_knows_the_navigation"]
 
@@ -70,10 +70,10 @@ def visit(kept, monkeypatch):
     folder, token, runs = kept
     monkeypatch.setenv("MEDCORE_HOME", str(folder))
 
-    def open_it(case, page="results"):
-        app = open_page(page, workspace=token, dataset=runs[case].dataset, run=runs[case].id)
+    def open_it(case, view="good"):
+        app = open_page("results", workspace=token, dataset=runs[case].dataset, run=runs[case].id)
         check(app)
-        return app
+        return look_at(app, view)
 
     return open_it
 
@@ -83,7 +83,7 @@ def table_with(app, column):
 
 
 def test_sites_are_told_one_by_one_and_pooled(visit):
-    app = visit("sites")
+    app = visit("sites", "whom")
     assert "had learned from the other sites only" in words(app)
     assert "over 3 sites" in words(app)
     table = table_with(app, "Site")
@@ -92,26 +92,26 @@ def test_sites_are_told_one_by_one_and_pooled(visit):
 
 
 def test_a_split_by_time_tells_since_when_and_by_period(visit):
-    app = visit("later")
+    app = visit("later", "whom")
     assert "Does it hold later?" in words(app)
     assert "The test patients are those seen last on or after 20" in words(app)
 
 
 def test_any_run_shows_its_risks_before_and_after_recalibration(visit):
-    app = visit("later")
+    app = visit("later", "numbers")
     assert "What recalibration did to the risks" in words(app)
     assert "Logistic (Platt), learned on patients outside the fit" in words(app)
     assert {"Before", "After"} <= set(table_with(app, "Before"))
 
 
 def test_distorted_risks_have_no_decision_curve_and_say_why(visit):
-    app = visit("distorted")
+    app = visit("distorted", "threshold")
     assert any("a decision curve would mislead" in w.value for w in app.warning)
-    assert "this range" in words(visit("later"))
+    assert "this range" in words(visit("later", "threshold"))
 
 
 def test_the_range_of_thresholds_is_the_visitors(visit):
-    app = visit("later")
+    app = visit("later", "threshold")
     slider = next(s for s in app.slider if s.label.startswith("From which risks"))
     assert slider.value == (0.01, 0.99)
     slider.set_value((0.2, 0.4)).run()
@@ -129,7 +129,7 @@ def test_the_range_of_thresholds_is_the_visitors(visit):
     ],
 )
 def test_a_clinics_need_moves_the_threshold_and_is_said_in_words(visit, kept, need, said):
-    app = visit("later")
+    app = visit("later", "threshold")
     box = next(b for b in app.selectbox if b.label == "What does the clinic need?")
     box.set_value(need).run()
     check(app)
@@ -142,11 +142,11 @@ def test_a_clinics_need_moves_the_threshold_and_is_said_in_words(visit, kept, ne
 
 
 def test_with_folds_each_site_keeps_its_own_threshold(visit):
-    assert "each of the 3 folds has its own" in words(visit("sites"))
+    assert "each of the 3 folds has its own" in words(visit("sites", "threshold"))
 
 
 def test_a_column_with_too_many_values_is_a_sentence_and_dates_are_periods(visit):
-    app = visit("sites")
+    app = visit("sites", "whom")
     box = next(b for b in app.selectbox if b.label == "Divide the test patients by")
     box.set_value("doctor").run()
     check(app)
@@ -167,7 +167,7 @@ def test_classes_with_an_order_have_their_table_and_kappa(visit):
 
 @pytest.mark.parametrize("case", OWN)
 def test_results_say_how_often_sets_held_what_happened(visit, case):
-    app = visit(case)
+    app = visit(case, "whom")
     assert "How sure is it of one patient?" in words(app)
     assert table_with(app, "Promise made for")["Promise made for"].tolist() == [
         "All patients alike", "Each class by itself",

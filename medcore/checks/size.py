@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig
+from medcore.data import read_labels
 from medcore.data.followup import CENSORED
 from medcore.data.ledger import write_words
 from medcore.evaluate.sample_size import (
@@ -60,7 +62,7 @@ def check_size(dataset: Dataset) -> Enough | None:
     """Compare the patients who have an outcome with those needed; None where that cannot be said.
 
     Nothing is known of a model yet, so that 15 % of what can be explained is assumed (Riley 2020).
-    With several classes, the rarest against the rest decides.
+    With several classes, the rarest against the rest decides; of several findings the rarest.
     """
     outcomes, parameters = dataset.with_role("outcome"), count_parameters(dataset.columns)
     if dataset.with_role("event") and dataset.with_role("duration") and parameters:
@@ -72,6 +74,11 @@ def check_size(dataset: Dataset) -> Enough | None:
     if words.nunique() < 2:
         return None
     patients = count_patients(dataset, known)
+    if dataset.labels:
+        shares = np.nanmean(read_labels(words, dataset.labels), axis=0)
+        rarest = float(np.minimum(shares, 1 - shares).min())
+        explained = USUAL_SHARE * largest_explained(rarest)
+        return Enough(patients, size_for_classes(explained, parameters, rarest), parameters)
     if words.nunique() > 20 and outcomes[0].kind == "number":
         return Enough(patients, size_for_number(USUAL_SHARE, parameters), parameters)
     rarest = float(words.value_counts(normalize=True).iloc[-1])

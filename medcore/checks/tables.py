@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from medcore.checks.size import check_size
 from medcore.config import Repair
+from medcore.data import read_labels
 from medcore.data.kinds import FOLLOW_UP, IDENTIFIER, LOOK
 from medcore.records import Column, Dataset, Finding
 
@@ -31,20 +33,34 @@ def check_table(dataset: Dataset) -> Iterator[Finding]:
     yield from _check_patients(dataset)
     yield from _check_follow_up(dataset)
     yield from _check_identifiers(dataset)
-    outcomes = dataset.with_role("outcome", "event")
-    if len(outcomes) != 1:
-        return
-    outcome = dataset.frame[outcomes[0].name]
-    known = dataset.frame[outcome.notna()]
-    words = outcome[outcome.notna()]
-    if not len(known) or words.nunique() < 2:
-        yield _tell_one_outcome(outcomes[0], words)
-        return
-    yield from _check_size(dataset, words)
-    if outcomes[0].role == "event":
+    questions = list(_questions(dataset))
+    differing = [words for _, words in questions if words.nunique() > 1]
+    if differing:
+        yield from _check_size(dataset, max((words.dropna() for words in differing), key=len))
+    for column, outcome in questions:
+        yield from _check_question(dataset, column, outcome)
+
+
+def _questions(dataset: Dataset) -> Iterator[tuple[Column, pd.Series]]:
+    """Yield what is predicted: the outcome or event, of several findings each by itself."""
+    for column in dataset.with_role("outcome", "event"):
+        outcome = dataset.frame[column.name]
+        if not dataset.labels:
+            yield column, outcome
+            continue
+        for name, has in zip(dataset.labels, read_labels(outcome, dataset.labels).T, strict=True):
+            words = pd.Series(np.where(has == 1, name, f"no {name}"), outcome.index, dtype="string")
+            yield replace(column, name=name), words.mask(np.isnan(has))
+
+
+def _check_question(dataset: Dataset, column: Column, outcome: pd.Series) -> Iterator[Finding]:
+    known, words = dataset.frame[outcome.notna()], outcome.dropna()
+    if words.nunique() < 2:
+        yield _tell_one_outcome(column, words)
+    elif column.role == "event":
         yield from _check_leaks(dataset, known, words)
-    elif words.nunique() <= 20 or outcomes[0].kind == "category":
-        yield from _check_classes(outcomes[0], words)
+    elif words.nunique() <= 20 or column.kind == "category":
+        yield from _check_classes(column, words)
         yield from _check_leaks(dataset, known, words)
     else:
         yield from _check_copies(dataset, known, words)

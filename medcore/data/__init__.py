@@ -15,7 +15,7 @@ from medcore.data.followup import read_causes
 from medcore.data.horizons import write_horizon
 from medcore.data.isolation import read_table_isolated
 from medcore.data.kinds import outcome_candidates
-from medcore.data.labels import gather_labels, read_labels, write_labels
+from medcore.data.labels import gather_labels, join_findings, read_labels, write_labels
 from medcore.data.media import new_media_folder
 from medcore.data.medmnist import MEDMNIST
 from medcore.data.outcome import infer_task, outcome_classes
@@ -37,11 +37,12 @@ __all__ = [
     "dataset_json",
     "estimate_memory",
     "fold_visits",
-    "has_visits",
     "gather_labels",
+    "has_visits",
     "holds_media",
     "infer_task",
     "input_kinds_of",
+    "join_findings",
     "load_sample",
     "make_dataset",
     "open_dataset",

@@ -15,7 +15,7 @@ import pandas as pd
 from medcore.config import RunConfig
 from medcore.data.kinds import ABSENT
 from medcore.data.ledger import note_step, set_words, write_words
-from medcore.errors import ConfigError, DataError
+from medcore.errors import ConfigError, DataError, MedcoreError
 from medcore.records import Column, Dataset
 
 FINDING = "finding"
@@ -84,6 +84,21 @@ def name_labels(dataset: Dataset, config: RunConfig) -> tuple[str, ...]:
     cells = _split_cells(dataset.frame[outcomes[0].name], config.outcome.separator)
     named = {part.removesuffix(UNSURE) for cell in cells if cell is not None for part in cell}
     return tuple(sorted(named))
+
+
+def join_findings(dataset: Dataset, config: RunConfig) -> Dataset:
+    """Return the data set with all findings in one column, where several are asked for.
+
+    As it is, where they cannot be read; `configure_labels` then says why.
+    """
+    if dataset.labels or not dataset.with_role("outcome") or not wants_labels(dataset, config):
+        return dataset
+    try:
+        labels = name_labels(dataset, config)
+        check_labels(labels)
+        return gather_labels(dataset, labels, config.outcome.separator)[0]
+    except MedcoreError:
+        return dataset
 
 
 def configure_labels(dataset: Dataset, config: RunConfig) -> Dataset:
@@ -156,7 +171,7 @@ def read_yes(values: pd.Series, name: str) -> np.ndarray:
     >>> read_yes(pd.Series(["yes", "no", None, "uncertain"]), "oedema").tolist()
     [1.0, 0.0, nan, nan]
     """
-    words = write_words(values).str.strip()
+    words = write_words(values).mask(values.isna()).str.strip()
     lower = words.str.lower()
     known = lower.notna() & ~lower.isin(UNKNOWN)
     absent = lower.isin(ABSENT)
@@ -177,7 +192,7 @@ def _split_cells(values: pd.Series, separator: str) -> list[list[str] | None]:
             part for part in (piece.strip() for piece in cell.split(cut))
             if part and part.lower() not in EMPTY
         ]
-        for cell in write_words(values)
+        for cell in write_words(values).mask(values.isna())
     ]  # fmt: skip
 
 

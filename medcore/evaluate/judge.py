@@ -168,7 +168,7 @@ def _folds(rows: Judged) -> tuple[Mapping[str, Any], ...]:
             {
                 "fold": int(fold),
                 "n": int(mask.sum()),
-                "threshold": np.asarray(rows.thresholds[fold]).tolist() if thresholds else None,
+                "threshold": np.asarray(rows.thresholds.get(fold)).tolist(),
                 "metrics": metrics,
             }
         )

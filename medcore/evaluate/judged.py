@@ -78,13 +78,12 @@ class TaskRules:
     `columns`: predicted columns, which must be numbers. `measure`: all metrics of some rows;
     `compared`: those in which a model is set against its baselines; `paired`: those in which two
     models are (default: the same). `curves`: what the charts of a model draw, JSON-ready.
-    `threshold`: chosen on deciding rows, of several findings one each. `exact`: metrics whose interval has better than a
-    bootstrap; `exact_differences`: the same for two models. `reason`: why a metric is undefined.
-    `events`: how many rows have the outcome. `warn`: sentences about the judged part.
-    `grouped`: what groups of patients and sites are judged by (default: `paired`), of which
-    `subgroup` is shown for groups and `site` pooled over sites. `uncertainty`: what came of a
-    promised coverage.
-    `resamples`: how many the bootstrap draws.
+    `threshold`: chosen on deciding rows, of several findings one each. `exact`: metrics whose
+    interval has better than a bootstrap; `exact_differences`: the same for two models. `reason`:
+    why a metric is undefined. `events`: how many rows have the outcome. `warn`: sentences about
+    the judged part. `grouped`: what groups of patients and sites are judged by (default: `paired`),
+    of which `subgroup` is shown for groups and `site` pooled over sites. `uncertainty`: what came
+    of a promised coverage. `resamples`: how many the bootstrap draws.
     """
 
     columns: Callable[[Predictions], list[str]]

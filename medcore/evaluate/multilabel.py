@@ -16,6 +16,7 @@ import pandas as pd
 from medcore.config import RunConfig
 from medcore.data import read_labels
 from medcore.evaluate.bootstrap import BLOCK_CELLS, Measure
+from medcore.evaluate.curves import calibration_curve, precision_recall_curve, roc_curve
 from medcore.evaluate.files import evaluation_json, read_evaluation
 from medcore.evaluate.judged import Judged, TaskRules, keep_named
 from medcore.evaluate.probability import SMALLEST
@@ -29,6 +30,11 @@ BY_FINDING = (
     "recall", "specificity", "precision", "f1", "auroc", "auprc", "brier", "calibration_slope",
     "ece",
 )  # fmt: skip
+DRAWN = {
+    "roc_by_class": roc_curve,
+    "precision_recall_by_class": precision_recall_curve,
+    "calibration_by_class": calibration_curve,
+}
 # Resamples × patients × findings: beyond, fewer resamples tell as much and take minutes less.
 MOST_CELLS = 20_000_000
 FEWEST_RESAMPLES = 100
@@ -253,18 +259,18 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def _curves(name: str, rows: Judged, config: RunConfig) -> dict[str, Any]:  # noqa: ARG001
-    truth, alarm = _truth(rows), _alarms(rows)
-    known = ~np.isnan(truth)
-    return {
-        "counts": {
-            label: {
-                "known": int(known[:, at].sum()),
-                "with": int((truth[:, at] == 1).sum()),
-                "called": int((alarm[:, at] & known[:, at]).sum()),
-            }
-            for at, label in enumerate(rows.predictions.classes)
-        }
-    }
+    truth, alarm, risks = _truth(rows), _alarms(rows), rows.probabilities
+    found: dict[str, Any] = {"counts": {}}
+    by_class: dict[str, dict[str, Any]] = {curve: {} for curve in DRAWN}
+    for at, label in enumerate(rows.predictions.classes):
+        known = ~np.isnan(truth[:, at])
+        has, called = truth[known, at] == 1, alarm[known, at]
+        counts = (len(has), int(has.sum()), int(called.sum()))
+        found["counts"][label] = dict(zip(("known", "with", "called"), counts, strict=True))
+        if name == "model" and has.any() and not has.all():
+            for curve, draw in DRAWN.items():
+                by_class[curve][label] = draw(has, risks[known, at])
+    return found | (by_class if name == "model" else {})
 
 
 def _reason(name: str) -> str:

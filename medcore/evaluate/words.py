@@ -37,8 +37,8 @@ LABELS = {
     "f1_micro": ("F1, micro", "F1 over all calls together; with one class a patient it equals "
                  "accuracy."),
     "f1_weighted": ("F1, weighted", "The mean F1 of all classes, weighted by their patients."),
-    "recall_micro": ("Recall, micro", "Of 100 findings that are there, whichever they are, how many "
-                     "the model names."),
+    "recall_micro": ("Recall, micro", "Of 100 findings that are there, whichever they are, how "
+                     "many the model names."),
     "precision_micro": ("Precision, micro", "Of 100 findings that the model names, how many are "
                         "there."),
     "subset_accuracy": ("Every finding right", "Of 100 patients, for how many the model is right "

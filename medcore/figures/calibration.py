@@ -111,9 +111,9 @@ def draw_recalibration(before: Mapping[str, Any], after: Mapping[str, Any]) -> D
     return figure, pd.concat(tables)
 
 
-def draw_class_calibration(curves: Mapping[str, Any]) -> Drawn:
-    """Predicted against observed risk of each class against the rest."""
-    figure = _frame("Do each class's risks come true? (calibration)")
+def draw_class_calibration(curves: Mapping[str, Any], each: str = "class") -> Drawn:
+    """Predicted against observed risk of each class against the rest, or of each finding."""
+    figure = _frame(f"Do each {each}'s risks come true? (calibration)")
     figure.update_layout(height=440 + 14 * len(curves))
     rows = []
     for place, (name, curve) in enumerate(curves.items()):

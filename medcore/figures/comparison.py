@@ -30,6 +30,7 @@ OVERLAYS: Mapping[str, tuple] = {
 CHARTS: Mapping[str, tuple[tuple[str, ...], str | None]] = {
     "binary": (("roc", "calibration", "decision"), None),
     "multiclass": (("roc_by_class", "calibration_by_class"), "Class"),
+    "multilabel": (("roc_by_class", "calibration_by_class"), "Finding"),
     "survival": (("calibration", "decision"), "Horizon"),
     "regression": (("residuals",), None),
 }

@@ -114,12 +114,16 @@ def draw_confusion(labels: list[str], counts: list[list[int]]) -> Drawn:
     return figure, table
 
 
-def draw_by_class(roc: Mapping[str, Any], precision_recall: Mapping[str, Any]) -> list[Drawn]:
-    """A ROC and a precision–recall curve for each class against the rest."""
+def draw_by_class(
+    roc: Mapping[str, Any],
+    precision_recall: Mapping[str, Any],
+    each: str = "class against the rest",
+) -> list[Drawn]:
+    """A ROC and a precision–recall curve for each class against the rest, or each finding."""
     kinds = (
-        (roc, "Each class against the rest (ROC)", "false_alarm", "False alarms (1 − specificity)",
+        (roc, f"Each {each} (ROC)", "false_alarm", "False alarms (1 − specificity)",
          "sensitivity", "Sensitivity (recall)"),
-        (precision_recall, "Each class against the rest (precision–recall)", "recall",
+        (precision_recall, f"Each {each} (precision–recall)", "recall",
          "Recall (sensitivity)", "precision", "Precision (PPV)"),
     )  # fmt: skip
     return [_draw_classes(*kind) for kind in kinds]

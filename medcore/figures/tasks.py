@@ -38,6 +38,19 @@ def _draw_multiclass(evaluation: Evaluation, _: str, __: str) -> Charts:
     }
 
 
+def _draw_multilabel(evaluation: Evaluation, _: str, __: str) -> Charts:
+    model = evaluation.curves["model"]
+    if not model["roc_by_class"]:
+        return {}
+    roc, curve = judgement.draw_by_class(
+        model["roc_by_class"], model["precision_recall_by_class"], each="finding"
+    )
+    calibrated = calibration.draw_class_calibration(model["calibration_by_class"], each="finding")
+    return {
+        "roc_by_class": roc, "precision_recall_by_class": curve, "calibration_by_class": calibrated,
+    }  # fmt: skip
+
+
 def _draw_binary(evaluation: Evaluation, _: str, __: str) -> Charts:
     model, threshold = evaluation.curves["model"], evaluation.parts["test"].threshold
     drawn = {
@@ -67,6 +80,7 @@ def _draw_survival(evaluation: Evaluation, _: str, unit: str) -> Charts:
 DRAW: Mapping[Task, Callable[[Evaluation, str, str], Charts]] = {
     "binary": _draw_binary,
     "multiclass": _draw_multiclass,
+    "multilabel": _draw_multilabel,
     "regression": _draw_regression,
     "survival": _draw_survival,
 }

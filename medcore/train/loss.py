@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from medcore.config import BalanceConfig, Task
 
-
 SMALLEST = 1e-7
 
 
@@ -21,9 +20,9 @@ class Emphasis:
     """What a strategy for rare classes does to the loss; empty for none.
 
     All are (classes,); of several findings (findings, 2), those without and those with each.
-    `weights` multiply a row's loss, `shift` is added to the logits in training only, `gamma` is focal
-    loss's; `correction` is added to log-probabilities when judging, so that validation patients
-    are judged at the frequency they have.
+    `weights` multiply a row's loss, `shift` is added to the logits in training only, `gamma` is
+    focal loss's; `correction` is added to log-probabilities when judging, so that validation
+    patients are judged at the frequency they have.
     """
 
     weights: Tensor | None = None

@@ -21,7 +21,8 @@ GATHER_BYTES = 64 * 2**20
 class Rows:
     """Inputs and outcome: class codes or standardised values (rows,), follow-up, or findings.
 
-    `outcome` is (rows, 2) for durations and causes, (rows, findings) for several findings. `values` (rows, features) float32 is the table's, where it is the only block; else `blocks`,
+    `outcome` is (rows, 2) for durations and causes, (rows, findings) for several findings.
+    `values` (rows, features) float32 is the table's, where it is the only block; else `blocks`,
     which are read step by step, because images of a whole epoch need not fit into memory.
     """
 

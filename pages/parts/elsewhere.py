@@ -16,6 +16,7 @@ from medcore.records import Evaluation, Metric, Run
 from medcore.store import read_columns, read_json
 from medcore.store.folder import SPLIT
 from pages.parts.charts import show_chart
+from pages.parts.findings import finding_of
 from pages.parts.groups import divide, draw_groups, judge_groups
 from pages.parts.strategies import read_metric
 
@@ -133,6 +134,7 @@ def show_times(run: Run, evaluation: Evaluation) -> None:
     except MedcoreError:
         st.info("The data set of this model was deleted; its patients cannot be divided any more.")
         return
-    found = judge_groups(str(run.folder), run.config.model_dump_json(), groups, dates[0].name)
+    told = (str(run.folder), run.config.model_dump_json(), groups, dates[0].name)
+    found = judge_groups(*told, finding_of(run, evaluation))
     found = tuple(sorted(found, key=lambda group: group.name))
     show_chart(*draw_groups(found, FIGURES[evaluation.task][0], dates[0].name), "times")

@@ -8,9 +8,10 @@ import streamlit as st
 
 from medcore.errors import MedcoreError
 from medcore.records import Column, Dataset, Evaluation, Run
-from medcore.store import read_columns, read_predictions
+from medcore.store import read_columns
 from pages.parts import state
 from pages.parts.columns import KINDS
+from pages.parts.findings import finding_of, load_predictions
 from pages.parts.form import batched
 from pages.parts.player import play
 from pages.parts.thumbnails import draw_thumbnail
@@ -49,7 +50,7 @@ def show_failures(run: Run, evaluation: Evaluation) -> None:
         dataset = state.table_of(run.dataset)
     except MedcoreError:
         return
-    told = read_predictions(run.folder)
+    told = load_predictions(run.folder, finding_of(run, evaluation))
     cases = worst_cases(told.frame, told.classes)
     st.subheader("Where it was most wrong", anchor=False)
     if cases.empty:

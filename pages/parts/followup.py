@@ -6,22 +6,27 @@ import streamlit as st
 
 from medcore.config import RunConfig, change_config
 from medcore.data import assign_columns, outcome_candidates, outcome_classes
+from medcore.data.labels import wants_labels
 from medcore.errors import MedcoreError
 from medcore.records import Dataset
 from pages.parts import state
 
 UNITS = ("hours", "days", "weeks", "months", "years")
-KINDS = {"outcome": "An outcome", "time": "Time to an event"}
+KINDS = {"outcome": "An outcome", "several": "Several findings", "time": "Time to an event"}
 
 
-def choose_kind(dataset: Dataset) -> str:
-    """Show whether an outcome or the time to an event is asked for; return "outcome" or "time"."""
+def choose_kind(config: RunConfig, dataset: Dataset) -> str:
+    """Show what is asked, and return it: "outcome", "several" findings, or "time" to an event."""
     held = "time" if dataset.with_role("event") else "outcome"
+    if wants_labels(dataset, config):
+        held = "several"
     return st.segmented_control(
         "What is asked", list(KINDS), default=held, required=True, format_func=KINDS.get,
         key=f"asked_{state.current().dataset.id}",
-        help="Time to an event: will it come, and by when? Patients who were followed for "
-        "different times, or lost to follow-up, are used for as long as they were seen.",
+        help="Several findings: which of them does a patient have? Each gets a risk and a "
+        "threshold of its own. Time to an event: will it come, and by when? Patients who were "
+        "followed for different times, or lost to follow-up, are used for as long as they were "
+        "seen.",
     )  # fmt: skip
 
 
@@ -82,7 +87,7 @@ def _keep_roles(config: RunConfig, event: str, duration: str) -> RunConfig:
         return config
     values = config.model_dump()
     values["data"]["roles"], values["task"] = roles, None
-    values["outcome"] |= {"positive": None, "order": (), "censored": None}
+    values["outcome"] |= {"positive": None, "order": (), "censored": None, "separator": None}
     return RunConfig.model_validate(values)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,9 +22,10 @@ from medcore.evaluate import (
 from medcore.evaluate.subgroups import FEWEST, FIGURES, Subgroup
 from medcore.figures import Drawn, draw_forest
 from medcore.records import Column, Evaluation, Run
-from medcore.store import read_columns, read_predictions
+from medcore.store import read_columns
 from pages.parts import state
 from pages.parts.charts import show_chart
+from pages.parts.findings import finding_of, load_predictions
 
 LIKELY = ("sex", "gender", "age", "ethnicity", "race")
 FADED = "color: #8A949E"
@@ -56,9 +56,15 @@ def divide(run: Run, column: Column, rows: list[int] | None = None) -> pd.Series
 
 
 @st.cache_data(scope="session", max_entries=16, show_spinner="Judging each group …")
-def judge_groups(folder: str, config: str, _groups: pd.Series, column: str) -> tuple[Subgroup, ...]:  # noqa: ARG001
+def judge_groups(
+    folder: str,
+    config: str,
+    _groups: pd.Series,
+    column: str,  # noqa: ARG001
+    finding: str = "",
+) -> tuple[Subgroup, ...]:
     """Return the figures of each group; `column` tells the cache which groups they are."""
-    predictions = read_predictions(Path(folder))
+    predictions = load_predictions(folder, finding)
     return judge_subgroups(predictions, RunConfig.model_validate_json(config), _groups)
 
 
@@ -83,7 +89,8 @@ def show_groups(run: Run, evaluation: Evaluation) -> None:
         st.info("The data set of this model was deleted; its patients cannot be divided any more.")
         return
     try:
-        found = judge_groups(str(run.folder), run.config.model_dump_json(), groups, name)
+        told = (str(run.folder), run.config.model_dump_json(), groups, name)
+        found = judge_groups(*told, finding_of(run, evaluation))
     except DataError as error:
         st.info(str(error), icon=":material/block:")
         return

@@ -34,6 +34,7 @@ METHODS = {
 RANKING = {
     "binary": ("auroc", "brier"),
     "multiclass": ("auroc", "log_loss"),
+    "multilabel": ("auroc", "auprc"),
     "regression": (),
     "survival": ("uno_c", "integrated_brier"),
 }
@@ -101,9 +102,12 @@ def _write_threshold(run: Run, part: PartEvaluation) -> str:
     )
 
 
-def show_baselines(_: Run, evaluation: Evaluation) -> None:
+def show_baselines(
+    _: Run, evaluation: Evaluation, title: str | None = "Beside simple models"
+) -> None:
     """Show the model beside simple ones, and whether differences can be told from chance."""
-    st.subheader("Beside simple models", anchor=False)
+    if title:
+        st.subheader(title, anchor=False)
     names = (*leading_metrics(evaluation), *RANKING[evaluation.task])
     names = tuple(dict.fromkeys(names))
     everyone = {"model": evaluation.parts["test"], **evaluation.baselines}

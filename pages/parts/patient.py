@@ -18,6 +18,7 @@ from medcore.store import drop_upload, read_columns, read_rules, stage_upload
 from pages.parts import state
 from pages.parts.certainty import show_answers
 from pages.parts.charts import BLUE, make_figure
+from pages.parts.findings import show_patient_findings
 from pages.parts.form import batched
 from pages.parts.frame import count
 from pages.parts.judgement import outcome_unit
@@ -152,6 +153,8 @@ def _show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> Non
             show_prognosis(outcome, outcome_unit(run)[1], said)
         elif not said["classes"]:
             _show_number(outcome, said)
+        elif isinstance(said["threshold"], Mapping):
+            show_patient_findings(said)
         elif said["positive"] is not None:
             _show_risk(outcome, said)
         else:

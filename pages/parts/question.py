@@ -6,12 +6,14 @@ import streamlit as st
 
 from medcore.config import PRESETS, RunConfig, change_config, preset_config, preset_values
 from medcore.data import infer_task, outcome_candidates, outcome_classes
+from medcore.data.labels import wants_labels
 from medcore.errors import MedcoreError
 from medcore.records import Dataset
 from pages.parts import state
 from pages.parts.columns import set_role
 from pages.parts.followup import choose_event, choose_kind
 from pages.parts.form import WORDS, read_field
+from pages.parts.several import choose_several
 
 PRESET_WORDS = {
     "quick": "Quick",
@@ -22,9 +24,12 @@ TASKS = {"classes": "multiclass", "a number": "regression"}
 
 
 def choose_question(config: RunConfig, dataset: Dataset) -> RunConfig:
-    """Show what is asked, an outcome or the time to an event, and return the settings with it."""
-    if choose_kind(dataset) == "time":
+    """Show what is asked (an outcome, several, time to an event); return the settings with it."""
+    asked = choose_kind(config, dataset)
+    if asked == "time":
         return choose_event(config, dataset)
+    if asked == "several":
+        return choose_several(config, dataset)
     return choose_outcome(config, dataset)
 
 
@@ -43,7 +48,7 @@ def choose_outcome(config: RunConfig, dataset: Dataset) -> RunConfig:
     )
     if outcome is None:
         return config
-    if outcome != held:
+    if outcome != held or wants_labels(dataset, config):
         values = config.model_dump()
         roles = values["data"]["roles"]
         roles |= {name: "ignored" for name, role in roles.items() if role == "event"}

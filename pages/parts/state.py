@@ -13,7 +13,7 @@ import streamlit as st
 
 from medcore.checks import check_dataset
 from medcore.config import Kind, RunConfig, load_config, preset_config
-from medcore.data import assign_columns, fold_visits, input_kinds_of
+from medcore.data import assign_columns, fold_visits, input_kinds_of, join_findings
 from medcore.errors import MedcoreError, StoreError
 from medcore.records import Dataset, Finding, Run
 from medcore.store import (
@@ -204,7 +204,9 @@ def findings() -> tuple[Finding, ...]:
     """Return what is to be said of the data set in use; checked anew when its settings change."""
     now = current()
     assert now.dataset is not None
-    return _check(configured(), now.dataset.id, settings().data.model_dump_json())
+    config = settings()
+    told = config.model_dump_json(include={"data", "outcome"})
+    return _check(join_findings(configured(), config), now.dataset.id, told)
 
 
 def go(page: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -14,7 +12,7 @@ from medcore.evaluate.judge import judge_rows
 from medcore.evaluate.judged import Judged
 from medcore.evaluate.threshold import NEEDS
 from medcore.records import Evaluation, Run
-from medcore.store import read_predictions
+from pages.parts.findings import finding_of, load_predictions
 
 SHARES = {
     "sensitivity": ("Sensitivity (recall)", "Of 100 patients with the outcome, how many alarm."),
@@ -32,17 +30,16 @@ NUMBERS = {
 
 
 @st.cache_data(scope="session", max_entries=32, show_spinner=False)
-def _judge(folder: str, config: str) -> Judged:
+def _judge(folder: str, finding: str, config: str) -> Judged:
     """Return the test rows, with the thresholds that validation patients decide."""
-    return judge_rows(
-        read_predictions(Path(folder)), "model", RunConfig.model_validate_json(config)
-    )
+    told = load_predictions(folder, finding)
+    return judge_rows(told, "model", RunConfig.model_validate_json(config))
 
 
-def _place(run: Run, evaluate: EvaluateConfig) -> tuple[Judged, float]:
+def _place(run: Run, finding: str, evaluate: EvaluateConfig) -> tuple[Judged, float]:
     """Return the rows judged by a rule, and the threshold (with folds, their median)."""
     config = run.config.model_copy(update={"evaluate": evaluate})
-    rows = _judge(str(run.folder), config.model_dump_json())
+    rows = _judge(str(run.folder), finding, config.model_dump_json())
     return rows, float(np.median(list(rows.thresholds.values())))
 
 
@@ -53,8 +50,9 @@ def show_threshold(run: Run, evaluation: Evaluation) -> None:
         return
     st.subheader("Where should an alarm begin?", anchor=False)
     evaluate = _choose_need(run)
-    rows, chosen = _place(run, evaluate)
-    place = f"threshold_{run.id}_{evaluate.model_dump_json()}"
+    finding = finding_of(run, evaluation)
+    rows, chosen = _place(run, finding, evaluate)
+    place = f"threshold_{run.id}_{finding}_{evaluate.model_dump_json()}"
 
     def reset() -> None:
         st.session_state[place] = _round(chosen)
