@@ -72,8 +72,7 @@ class Dataset:
     content has one name. `sha256` is the hash of the source file's bytes. Time to event:
     `horizons` and, among others, their `times` are those at which risks are told. Courses:
     `visits`, by patient and time, of which the cells of a series column name the positions.
-    Several findings a patient: `labels` names them, and the outcome's cells hold them (see
-    `read_labels`).
+    Several findings a patient: `labels`, which the outcome's cells name (see `read_labels`).
     """
 
     name: str
@@ -199,10 +198,9 @@ class Prepared:
     """Rows ready for a model, in the order of `row_id`.
 
     `blocks` is keyed "table" for all tabular columns together, else by column name.
-    `outcome`: int64 class codes into `classes`; float64 for regression (`classes` empty); for time
-    to event float64 (rows, 2), the duration and the cause: 0 censored, else its place in `classes`
-    from 1. `times` are then those at which risks are told. Several findings: float64 (rows,
-    classes), 1 has it, 0 has it not, NaN unknown.
+    `outcome`: int64 codes into `classes`; float64 for regression (`classes` empty), for several
+    findings (rows, classes) with 1, 0 or NaN, and for time to event (rows, 2): the duration, and 0
+    for censored, else the cause's place in `classes` from 1; `times` are those of the risks told.
     `group`: one int64 per patient (row position where there is no patient column).
     """
 
@@ -217,13 +215,8 @@ class Prepared:
     def take(self, positions: np.ndarray) -> Prepared:
         """Return the rows at `positions` (int array into this record)."""
         blocks = {key: block.take(positions) for key, block in self.blocks.items()}
-        return replace(
-            self,
-            blocks=blocks,
-            row_id=self.row_id[positions],
-            outcome=self.outcome[positions],
-            group=self.group[positions],
-        )
+        rows = {name: getattr(self, name)[positions] for name in ("row_id", "outcome", "group")}
+        return replace(self, blocks=blocks, **rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,8 +277,7 @@ class Predictions:
     `outcome` holds class names as strings, or floats. `fold` is -1 outside folds. Time to event:
     `duration`, `outcome` (a cause's name, or another word for censored), `risk_LABEL` for each of
     the `horizons` and `curve_0`, `curve_1`, …, the risk of `positive` by each of the `times`.
-    Several findings: `outcome` names those that are there (see `read_labels`), and each class has
-    its own probability.
+    Several findings: `outcome` names those that are there (see `read_labels`).
     """
 
     task: Task
