@@ -18,6 +18,7 @@ from torch.nn import functional
 from medcore.errors import FitError
 from medcore.models.fusion import Piece
 from medcore.models.network import Network, build_from_spec
+from medcore.models.places import watch_places
 
 # The last layer of each encoder that still has places.
 MAP_LAYERS = {
@@ -69,19 +70,13 @@ def grad_cam(look: Look, *, local: bool = False) -> np.ndarray:
     HiRes-CAM weighs each place by its own gradient and shows only what truly entered the score.
     Raises `FitError` for an encoder without a layer of places.
     """
-    kept: list[Tensor] = []
-    layer = _map_layer(look)
-    handle = layer.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
     values = _image(look).detach().clone().requires_grad_(True)
-    try:
+    with watch_places(_encoder(look), _map_layer(look)) as seen:
         score = look.score(values).sum()
-    finally:
-        handle.remove()
-    (gradient,) = torch.autograd.grad(score, kept[0])
+    (gradient,) = torch.autograd.grad(score, seen.output)
     weights = gradient if local else gradient.mean(dim=(2, 3), keepdim=True)
-    found = functional.relu((weights * kept[0]).sum(dim=1, keepdim=True))
-    size = tuple(values.shape[2:])
-    return functional.interpolate(found, size, mode="bilinear")[0, 0].detach().cpu().numpy()
+    found = functional.relu((weights * seen.output).sum(dim=1))[0]
+    return seen.spread(found.detach().cpu().numpy(), tuple(values.shape[2:]))
 
 
 def integrated_gradients(look: Look) -> np.ndarray:
@@ -174,6 +169,9 @@ def _map_layer(look: Look) -> nn.Module:
             "This network looks at patches, not at a map of places: choose occlusion or integrated "
             "gradients."
         )
+    return dict(_encoder(look).named_modules())[MAP_LAYERS[name]]
+
+
+def _encoder(look: Look) -> nn.Module:
     fusion = look.network.encoder
-    encoder = fusion.encoders[fusion.keys.index(look.key)]
-    return dict(encoder.named_modules())[MAP_LAYERS[name]]
+    return fusion.encoders[fusion.keys.index(look.key)]
