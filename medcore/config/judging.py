@@ -93,7 +93,7 @@ class EvaluateConfig(Section):
     threshold: ThresholdRule = Field(
         "youden", title="Threshold chosen by", json_schema_extra=ADVANCED,
         description="On validation patients only. Youden weighs missed patients and false alarms "
-        "alike; sensitivity or specificity guarantees a value; cost weighs a missed patient as so "
+        "alike, and takes the middle where many thresholds are as good; sensitivity or specificity guarantees a value; cost weighs a missed patient as so "
         "many false alarms; alarms limits how many of 100 patients alarm; fixed takes yours.",
     )  # fmt: skip
     target: float = Field(

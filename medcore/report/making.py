@@ -11,7 +11,8 @@ from medcore.report.patients import say_outcome
 from medcore.strategies import BALANCE_TITLES, MISSING_TITLES
 
 RULES = {
-    "youden": "the largest sensitivity + specificity − 1 (Youden)",
+    "youden": "the largest sensitivity + specificity − 1 (Youden), the middle of those within one "
+    "standard error of it",
     "f1": "the largest F1",
     "sensitivity": "a sensitivity of at least {target:g}",
     "specificity": "a specificity of at least {target:g}",
