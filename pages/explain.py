@@ -19,6 +19,7 @@ from pages.parts.explained import (
 )
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.hazards import link_to_hazards
+from pages.parts.listening import show_listening
 from pages.parts.patient import describe_model, warm_once
 from pages.parts.runs import has_table, question
 from pages.parts.saliency import show_saliency
@@ -27,6 +28,7 @@ from pages.parts.waiting import watch_job
 from pages.parts.whatif import show_what_if
 
 VIEWS = {"model": "What drives the model", "patient": "One patient"}
+MEDIA = {"image": ("One image", show_saliency), "audio": ("One recording", show_listening)}
 GONE = (
     "The table this model was trained on was deleted, so nobody can be shuffled or compared any "
     "more; bring it again and train, or see “What if?” under “One patient”."
@@ -107,13 +109,12 @@ if need_finished_run():
     link_to_hazards(described)
     inputs = {column.name: column for column in described if column.role == "input"}
     outcome = next(column for column in described if column.role in ("outcome", "event"))
-    views = dict(VIEWS)
-    if any(column.kind == "image" for column in inputs.values()):
-        views["image"] = "One image"
+    kinds = {column.kind for column in inputs.values()}
+    views = VIEWS | {kind: title for kind, (title, _) in MEDIA.items() if kind in kinds}
     view = st.segmented_control(
         "View", list(views), default="model", required=True, format_func=views.get,
         label_visibility="collapsed", key="explain_view",
     )  # fmt: skip
-    shows = {"model": show_model, "patient": show_patient, "image": show_saliency}
-    shows[view](run, inputs, outcome)
+    shows = {kind: show for kind, (_, show) in MEDIA.items()}
+    (shows | {"model": show_model, "patient": show_patient})[view](run, inputs, outcome)
 close_page()

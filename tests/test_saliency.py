@@ -164,7 +164,7 @@ def test_a_run_s_image_is_explained_with_its_sanity_check():
         assert found.shape == (16, 16) and np.abs(found).max() <= 1
         assert said["layer"] == ("stages of resnet_small" if method.endswith("cam") else "")
         assert np.array(said["pixels"]).max() == 255 and said["weight"] == pytest.approx(1)
-    with pytest.raises(ConfigError, match="no image to look at"):
+    with pytest.raises(ConfigError, match="nothing there to look at"):
         explain_image(subject, 3, "scan", "upper", "occlusion")
     with pytest.raises(ConfigError, match="no way of explaining"):
         explain_image(subject, row, "scan", "upper", "magic")

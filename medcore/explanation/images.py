@@ -49,10 +49,10 @@ def explain_image(
             rows[member.preparation] = prepare_rows(
                 preparation, subject.dataset, np.array([row_id])
             )
-        look = _look(saliency, member.fitted, rows[member.preparation], column, place)
-        found = found + member.weight * _scaled(saliency.METHODS[method](look))
+        look = look_at(saliency, member.fitted, rows[member.preparation], column, place)
+        found = found + member.weight * scale_map(saliency.METHODS[method](look))
         random = saliency.randomised(look, number)
-        blank = blank + member.weight * _scaled(saliency.METHODS[method](random))
+        blank = blank + member.weight * scale_map(saliency.METHODS[method](random))
         weight += member.weight
     if not weight:
         raise ConfigError(f"No network of this model looks at '{column}'.")
@@ -66,7 +66,8 @@ def explain_image(
     }
 
 
-def _look(saliency: Any, fitted: TrainedNetwork, row: Prepared, column: str, place: int) -> Any:
+def look_at(saliency: Any, fitted: TrainedNetwork, row: Prepared, column: str, place: int) -> Any:
+    """Return the question what in a row's `column` raised a network's score of a class."""
     from medcore.models import read_piece
     from medcore.train.trained import seen_blocks
 
@@ -74,12 +75,13 @@ def _look(saliency: Any, fitted: TrainedNetwork, row: Prepared, column: str, pla
     device = next(network.parameters()).device
     blocks = seen_blocks(spec, row)
     if not blocks[column].present[0]:
-        raise ConfigError("This patient has no image to look at.")
+        raise ConfigError("This patient has nothing there to look at.")
     inputs = {key: read_piece(block, np.array([0]), device) for key, block in blocks.items()}
     return saliency.Look(network, spec, inputs, column, place)
 
 
-def _scaled(values: np.ndarray) -> np.ndarray:
+def scale_map(values: np.ndarray) -> np.ndarray:
+    """Return a map with a largest size of 1; a flat one as it is."""
     largest = float(np.abs(values).max())
     return values / largest if largest else values
 

@@ -264,6 +264,14 @@ def _similar_images(request: Mapping[str, Any]) -> dict[str, Any]:
     return find_similar(cohort.subject, folder, request["column"], **asked)
 
 
+def _explain_sound(request: Mapping[str, Any]) -> dict[str, Any]:
+    from medcore.explanation.sounds import explain_sound
+
+    folder = Path(request["run_folder"])
+    cohort = _open_cohort(folder, request["workspace"], request["dataset"], _stamp(folder))
+    return explain_sound(cohort.subject, request["row"], request["column"], request["target"])
+
+
 def _stamp(folder: Path) -> int:
     try:
         return (folder / "model.json").stat().st_mtime_ns
@@ -297,6 +305,7 @@ ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "explain_patient": _explain_patient,
     "explain_image": _explain_image,
     "similar_images": _similar_images,
+    "explain_sound": _explain_sound,
 }
 
 

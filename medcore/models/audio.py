@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from medcore.sound import SILENCE
 
-CHANNELS = (24, 48, 64)
+CHANNELS = (16, 32, 64)
 HIDDEN = 64
 
 
@@ -42,19 +43,22 @@ class Crnn(nn.Module):
         super().__init__()
         bands = int(spec["shape"][0])
         self.level = bool(spec["settings"]["level"])
-        layers: list[nn.Module] = []
-        before = 1
-        for place, channels in enumerate(CHANNELS):
+        layers: list[nn.Module] = [
+            nn.Conv2d(1, CHANNELS[0], 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(CHANNELS[0]),
+            nn.ReLU(),
+        ]
+        for place, (before, channels) in enumerate(pairwise(CHANNELS)):
             layers += [
                 nn.Conv2d(before, channels, 3, padding=1, bias=False),
                 nn.BatchNorm2d(channels),
                 nn.ReLU(),
-                nn.MaxPool2d((2, 2 if place < 2 else 1), ceil_mode=True),
+                nn.MaxPool2d((2, 1 if place else 2), ceil_mode=True),
             ]
-            before = channels
-            bands = -(-bands // 2)
         self.layers = nn.Sequential(*layers)
-        self.narrow = nn.Sequential(nn.Linear(before * bands, 2 * HIDDEN), nn.ReLU())
+        for _ in CHANNELS:
+            bands = -(-bands // 2)
+        self.narrow = nn.Sequential(nn.Linear(CHANNELS[-1] * bands, 2 * HIDDEN), nn.ReLU())
         self.recurrent = nn.GRU(2 * HIDDEN, HIDDEN, batch_first=True, bidirectional=True)
         self.attention = nn.Linear(2 * HIDDEN, 1)
         self.width = 4 * HIDDEN

@@ -52,7 +52,7 @@ def show_saliency(run: Run, columns: Mapping[str, Column], outcome: Column) -> N
             column = st.selectbox("Image", pictures, key="saliency_column")
         opacity = st.slider("Opacity of the map", 0.0, 1.0, 0.6, 0.05, key="saliency_opacity")
     with left:
-        row = _choose_row(told.frame, target, outcome)
+        row = choose_row(told.frame, target, outcome)
     if row is None:
         return
     try:
@@ -68,7 +68,7 @@ def show_saliency(run: Run, columns: Mapping[str, Column], outcome: Column) -> N
         enlarge(_overlay(pixels, found, opacity), SIDE),
         caption=f"Orange speaks for “{target}”, blue against it ({_name(method, said['layer'])})",
     )
-    _say_check(said)
+    say_check(said, "edges of the image")
     happened = told.positive if run.summary["task"] == "survival" else target
     show_similar(run, column, outcome, happened, {"row": int(row)})
 
@@ -77,7 +77,7 @@ def _name(method: str, layer: str) -> str:
     return f"{METHODS[method]}, layer {layer}" if layer else METHODS[method]
 
 
-def _choose_row(frame: pd.DataFrame, target: str, outcome: Column) -> int | None:
+def choose_row(frame: pd.DataFrame, target: str, outcome: Column) -> int | None:
     """Let a test patient be chosen, the highest risk first."""
     own = frame[(frame["model"] == "model") & (frame["part"] == "test")]
     risk = f"p_{target}" if f"p_{target}" in own else "predicted"
@@ -113,14 +113,15 @@ def _overlay(pixels: np.ndarray, found: np.ndarray, opacity: float) -> np.ndarra
     return np.round(base * (1 - strength) + colour * strength).astype(np.uint8)
 
 
-def _say_check(said: Mapping[str, Any]) -> None:
+def say_check(said: Mapping[str, Any], instead: str) -> None:
+    """Say whether a map tells of learning; `instead` is what it shows where it does not."""
     likeness = said["likeness"]
     if likeness is None:
-        st.info("The map is flat: nothing in this image raised the risk.", icon=":material/info:")
+        st.info("The map is flat: nothing in it raised the risk.", icon=":material/info:")
     elif likeness > LIKE:
         st.warning(
             f"A network with random weights gives a similar map (rank correlation {likeness:.2f}): "
-            "this one shows edges of the image, not what was learned. Try another way of looking.",
+            f"this one shows {instead}, not what was learned. Look at others too.",
             icon=":material/warning:",
         )
     else:
@@ -131,7 +132,7 @@ def _say_check(said: Mapping[str, Any]) -> None:
         )
     if said["weight"] < 0.995:
         st.caption(
-            f"The networks that look at the image make up {said['weight']:.0%} of the model; the "
+            f"The networks that look at it make up {said['weight']:.0%} of the model; the "
             "rest looks at the other columns."
         )
     st.caption(f"{state.current().run.name}. A map explains the model, never the patient.")
