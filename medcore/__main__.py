@@ -107,6 +107,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
                         help="given several times: several findings at once")  # fmt: skip
     parser.add_argument("--duration", metavar="COLUMN", help="time to event: how long followed")
     parser.add_argument("--event", metavar="COLUMN", help="time to event: how that ended")
+    parser.add_argument("--treatment", metavar="COLUMN", help="its effect on the outcome is asked")
     parser.add_argument("--role", action="append", default=[], metavar="COLUMN=ROLE")
     parser.add_argument("--kind", action="append", default=[], metavar="COLUMN=KIND")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE")
@@ -297,7 +298,7 @@ def _config(options: argparse.Namespace, kinds: Iterable[Kind] = ()) -> RunConfi
         config = preset_config(preset or "balanced", config, kinds)
     roles = dict(_pair(text, "--role") for text in options.role)
     roles |= dict.fromkeys(options.outcome, "outcome")
-    for role in ("duration", "event"):
+    for role in ("duration", "event", "treatment"):
         if column := getattr(options, role):
             roles[column] = role
     kinds = dict(_pair(text, "--kind") for text in options.kind)

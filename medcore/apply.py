@@ -22,7 +22,7 @@ from medcore.data.media import new_media_folder
 from medcore.errors import StoreError
 from medcore.evaluate.conformal import class_p_values
 from medcore.evaluate.multilabel import read_thresholds
-from medcore.predict import FittedModel, Threshold, add_predictions, predict_dataset, predict_rows
+from medcore.predict import FittedModel, Threshold, predict_dataset, predict_rows
 from medcore.prepare import (
     completed_rows,
     imputed_cells,
@@ -35,6 +35,7 @@ from medcore.recipes.embeddings import embed_column, looking_member
 from medcore.records import Column, Dataset
 from medcore.store.files import copy_folder, replacing
 from medcore.store.folder import EVALUATION, read_columns, read_config, read_json
+from medcore.written import add_predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,8 @@ def open_run(folder: Path) -> Deployed:
             f"'{folder}' holds no model that was judged; give the folder that 'run' printed."
         )
     evaluation = read_json(folder, EVALUATION)
-    threshold = evaluation["parts"]["test"]["threshold"]
+    judged = evaluation["parts"].get("test")
+    threshold = judged and judged["threshold"]
     if evaluation["task"] == "multilabel":
         threshold = read_thresholds(evaluation)
     return Deployed(
@@ -120,7 +122,7 @@ def list_targets(deployed: Deployed) -> dict[str, int]:
         cause = model.classes.index(deployed.positive) if deployed.positive in model.classes else 0
         first = cause * len(cohort.times)
         return {h.label: first + cohort.times.index(h.time) for h in cohort.horizons}
-    if model.task == "regression":
+    if model.task in ("regression", "effect"):
         return {cohort.outcome: 0}
     names = model.classes if deployed.positive is None else (deployed.positive,)
     return {name: model.classes.index(name) for name in names}
@@ -214,7 +216,7 @@ def _plausible(model: FittedModel, plain: np.ndarray) -> dict[str, Any] | None:
     patients of the same class only. None for numbers and without such patients.
     """
     reference = model.reference
-    if not model.classes or model.task in ("survival", "multilabel"):
+    if not model.classes or model.task in ("survival", "multilabel", "effect"):
         return None
     if reference is None or not len(reference.outcome):
         return None

@@ -6,8 +6,8 @@ The browser's worker, the command line and the tests all go through `run`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +17,28 @@ from medcore.certificate import certificate_json, certify
 from medcore.checks import check_dataset, findings_json
 from medcore.cohort import describe_cohort, usual_groups
 from medcore.config import RunConfig
-from medcore.data import configure_dataset, dataset_json, outcome_classes
+from medcore.data import configure_dataset, dataset_json, infer_task, outcome_classes
+from medcore.effect import judge_effects, list_rows
 from medcore.errors import FitError
 from medcore.evaluate import evaluate_predictions, evaluation_json, judge_groupings
-from medcore.evaluate.pooling import DRAW
 from medcore.predict import (
-    COVERAGE,
     FittedModel,
-    predict_dataset,
-    predict_rows,
-    split_draws,
-    without_recalibration,
 )
 from medcore.recipes import Fitted, fit_model, save_model
+from medcore.recipes.crossing import effect_split
+from medcore.recipes.effects import fit_effects
 from medcore.recipes.embeddings import keep_embeddings
 from medcore.recipes.hazards import describe_hazards
-from medcore.recipes.plan import BASELINES
-from medcore.records import Dataset, Evaluation, Event, Parts, Predictions, Split, Watch
+from medcore.records import (
+    Dataset,
+    Evaluation,
+    Event,
+    Parts,
+    Predictions,
+    Seen,
+    Split,
+    Watch,
+)
 from medcore.split import make_split, split_json
 from medcore.store.environment import describe_environment
 from medcore.store.files import remove_folder
@@ -51,9 +56,14 @@ from medcore.store.folder import (
     write_json,
     write_predictions,
 )
+from medcore.told import describe_rows, predict_parts
 from medcore.train.device import name_device
 
 FITTING = (0.02, 0.9)
+NOTHING_LEARNED = (
+    "Nothing was learned yet when this run was stopped, so there is nothing to judge; train it "
+    "again."
+)
 
 
 def run(
@@ -74,7 +84,8 @@ def run(
     ready = configure_dataset(dataset, config)
     classes, positive = outcome_classes(ready, config)
     findings = check_dataset(ready)
-    split = make_split(ready, config)
+    effect = infer_task(ready, config) == "effect"
+    split = effect_split(ready, config) if effect else make_split(ready, config)
     write_config(folder, config)
     write_json(folder, DATASET, dataset_json(ready))
     write_json(folder, FINDINGS, findings_json(findings))
@@ -82,16 +93,53 @@ def run(
     write_json(folder, COHORT, describe_cohort(ready, split))
     write_json(folder, ENVIRONMENT, describe_environment(name_device(config.train.device)))
 
-    fits = list(_fit(config, ready, classes, split, watch, folder, judge_only))
-    if judge_only and not fits and not watch.stopping():
-        raise FitError(
-            "Nothing was learned yet when this run was stopped, so there is nothing to judge; "
-            "train it again."
-        )
-    if not fits or watch.stopping():
+    judge = _judge_effect if effect else _judge_prediction
+    done = judge(config, ready, classes, positive, split, watch, folder, judge_only)
+    if done is None or watch.stopping():
         _tell(watch, "stopped", "Stopped; the best so far is kept", FITTING[1])
         return None
+    model, predictions, evaluation = done.model, done.predictions, done.evaluation
+    checks = certify(ready, split, done.told, predictions, findings)
+    leaks = [check.sentence for check in checks if check.passed is False]
+    warnings = (*evaluation.warnings, *leaks, *split.notes, *model.notes)
+    warnings = dict.fromkeys((*warnings, *_severe(findings)))
+    evaluation = replace(evaluation, warnings=tuple(warnings))
+    write_json(folder, CERTIFICATE, certificate_json(checks))
+    save_model(folder, model)
+    keep_embeddings(folder, model, ready, split.parts["train"])
+    write_predictions(folder, predictions)
+    write_json(folder, EVALUATION, evaluation_json(evaluation))
+    remove_folder(folder / CHECKPOINTS)
+    _tell(watch, "finished", "Finished", 1.0)
+    return evaluation
 
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """What a run comes to; `told` says which rows the steps of each fit looked at."""
+
+    model: FittedModel
+    predictions: Predictions
+    evaluation: Evaluation
+    told: Sequence[tuple[Parts, Sequence[Seen]]]
+
+
+def _judge_prediction(
+    config: RunConfig,
+    ready: Dataset,
+    classes: tuple[str, ...],
+    positive: str | None,
+    split: Split,
+    watch: Watch,
+    folder: Path,
+    judge_only: bool,
+) -> Finished | None:
+    """Fit models of the outcome and judge them on the test patients."""
+    fits = list(_fit(config, ready, classes, split, watch, folder, judge_only))
+    if judge_only and not fits and not watch.stopping():
+        raise FitError(NOTHING_LEARNED)
+    if not fits or watch.stopping():
+        return None
     _tell(watch, "judge", "Predicting the test patients", FITTING[1])
     coverage = config.evaluate.coverage
     frames = [
@@ -110,19 +158,33 @@ def run(
         curves["hazards"] = describe_hazards(ready, np.sort(learned), tuple(classes), positive)
     evaluation = replace(evaluation, curves=curves)
     told = [(parts, fitted.seen) for fitted, parts, _ in fits]
-    checks = certify(ready, split, told, predictions, findings)
-    leaks = [check.sentence for check in checks if check.passed is False]
-    warnings = (*evaluation.warnings, *leaks, *split.notes, *fits[-1][0].model.notes)
-    warnings = dict.fromkeys((*warnings, *_severe(findings)))
-    evaluation = replace(evaluation, warnings=tuple(warnings))
-    write_json(folder, CERTIFICATE, certificate_json(checks))
-    save_model(folder, fits[-1][0].model)
-    keep_embeddings(folder, fits[-1][0].model, ready, split.parts["train"])
-    write_predictions(folder, predictions)
-    write_json(folder, EVALUATION, evaluation_json(evaluation))
-    remove_folder(folder / CHECKPOINTS)
-    _tell(watch, "finished", "Finished", 1.0)
-    return evaluation
+    return Finished(fits[-1][0].model, predictions, evaluation, told)
+
+
+def _judge_effect(
+    config: RunConfig,
+    ready: Dataset,
+    classes: tuple[str, ...],
+    positive: str | None,
+    split: Split,
+    watch: Watch,
+    folder: Path,
+    judge_only: bool,
+) -> Finished | None:
+    """Fit and judge the effect of a treatment; a part of its folds tells nothing."""
+    if judge_only:
+        raise FitError(NOTHING_LEARNED)
+    low, high = FITTING
+    part_watch = _part_of(watch, low, high - low)
+    fitted = fit_effects(ready, split, config, classes, part_watch, folder / CHECKPOINTS)
+    if fitted is None:
+        return None
+    _tell(watch, "judge", "Judging the effect", FITTING[1])
+    frame = describe_rows(list_rows(ready, fitted, config), ready)
+    predictions = Predictions("effect", classes, positive, frame)
+    evaluation = judge_effects(ready, fitted, predictions, config)
+    told = list(zip(split.folds or (), fitted.seen, strict=True))
+    return Finished(fitted.model, predictions, evaluation, told)
 
 
 def _recorded(watch: Watch, folder: Path) -> Watch:
@@ -182,96 +244,6 @@ def _part_of(watch: Watch, start: float, share: float) -> Watch:
         watch.emit(replace(event, fraction=start + share * event.fraction))
 
     return Watch(emit, watch.stopping)
-
-
-def predict_parts(
-    fitted: Fitted,
-    dataset: Dataset,
-    parts: Parts,
-    fold: int,
-    positive: str | None = None,
-    coverage: float = COVERAGE,
-) -> pd.DataFrame | None:
-    """Return the rows of `predictions.parquet` for one fit; None for a final model after folds."""
-    if "test" not in parts:
-        return None
-    part_of = {int(row): part for part, rows in parts.items() for row in rows}
-    held_fold = np.full(len(fitted.row_id), fold) if fold >= 0 else fitted.fold
-    frames = []
-    models = {"model": fitted.model}
-    if "uncalibrated" in fitted.held_out:
-        models["uncalibrated"] = without_recalibration(fitted.model)
-    models |= {name: fitted.baselines[name] for name in BASELINES if name in fitted.baselines}
-    for name, model in models.items():
-        held = told_columns(model, positive, fitted.held_out[name])
-        held |= {"row_id": fitted.row_id, "fold": held_fold, "model": name}
-        frames.append(pd.DataFrame(held))
-        later = [part for part in ("calibration", "test") if part in parts]
-        rows = np.concatenate([parts[part] for part in later])
-        said = predict_dataset(model, dataset, rows, coverage)
-        new = told_columns(model, positive, said.value, said.low, said.high)
-        frames.append(pd.DataFrame({**new, "row_id": rows, "fold": fold, "model": name}))
-    for draw, model in split_draws(fitted.model).items():
-        rows = parts["test"]
-        new = told_columns(model, positive, predict_rows(model, dataset, rows))
-        frames.append(
-            pd.DataFrame({**new, "row_id": rows, "fold": fold, "model": f"{DRAW}{draw + 1}"})
-        )
-    frame = pd.concat(frames, ignore_index=True)
-    frame["part"] = frame["row_id"].map(part_of)
-    return describe_rows(frame, dataset)
-
-
-def told_columns(
-    model: FittedModel,
-    positive: str | None,
-    value: np.ndarray,
-    low: np.ndarray | None = None,
-    high: np.ndarray | None = None,
-) -> dict[str, object]:
-    """Return predictions as the columns of `predictions.parquet`; time to event: risks, curves."""
-    if model.task != "survival":
-        return value_columns(model.classes, value, low, high)
-    cohort, risk = model.cohort, value[:, model.classes.index(positive)]
-    told = {f"risk_{h.label}": risk[:, cohort.times.index(h.time)] for h in cohort.horizons}
-    return told | {f"curve_{place}": risk[:, place] for place in range(risk.shape[1])}
-
-
-def value_columns(
-    classes: tuple[str, ...],
-    value: np.ndarray,
-    low: np.ndarray | None = None,
-    high: np.ndarray | None = None,
-) -> dict[str, object]:
-    """Return predictions as the columns of `predictions.parquet`: p_CLASS, or predicted."""
-    if classes:
-        return {f"p_{name}": value[:, place] for place, name in enumerate(classes)}
-    unknown = np.full(len(value), np.nan)
-    return {
-        "predicted": value,
-        "low": unknown if low is None else low,
-        "high": unknown if high is None else high,
-    }
-
-
-def describe_rows(frame: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Add who each row is and what happened to them, in the contract's order of columns."""
-    source = dataset.frame.loc[frame["row_id"]]
-    known: Mapping[str, pd.Series] = {
-        role: source[columns[0].name] if (columns := dataset.with_role(role)) else None
-        for role in ("patient", "site", "duration")
-    }
-    for role in ("patient", "site"):
-        values = known[role]
-        words = None if values is None else values.astype("string").to_numpy()
-        frame[role] = pd.Series(words, index=frame.index, dtype="string")
-    outcome = dataset.predicted_column()
-    first = ["row_id", "patient", "site", "part", "fold", "model", "outcome"]
-    if outcome.role == "event":
-        frame["duration"] = known["duration"].to_numpy(np.float64)
-        first.append("duration")
-    frame["outcome"] = source[outcome.name].to_numpy()
-    return frame[[*first, *(name for name in frame.columns if name not in first)]]
 
 
 def _severe(findings: tuple) -> list[str]:

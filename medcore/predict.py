@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from medcore.config import Task
-from medcore.data import write_labels
 from medcore.evaluate import venn_abers
 from medcore.evaluate.conformal import conformal_reach
+from medcore.evaluate.similar import similar_effect
 from medcore.prepare import Preparation, prepare_rows
+from medcore.prepare.arms import ARM, with_feature
 from medcore.records import Block, Dataset, Horizon, Prepared
 
 COVERAGE = 0.9
@@ -46,7 +46,8 @@ class Reference:
     """Patients the model was not fitted on, for intervals: their outcome and what was predicted.
 
     `outcome`: (rows,) class codes or values; `predicted`: (rows, classes) or (rows,), as the model
-    said before its risks were put right: the same patients cannot teach and vouch.
+    said before its risks were put right: the same patients cannot teach and vouch. Effect of
+    treatment: the doubly robust scores, and the effects.
     """
 
     outcome: np.ndarray
@@ -117,6 +118,7 @@ class Predicted:
     plain: np.ndarray | None = None
     horizons: tuple[Horizon, ...] = ()
     times: tuple[float, ...] = ()
+    task: Task | None = None
 
 
 def predict_rows(
@@ -179,25 +181,37 @@ def predict_dataset(
     Classes: the Venn–Abers interval of each class against the rest, or of each finding (Vovk and
     Petej 2014), widened to hold the estimate. Numbers: the split conformal interval that holds a
     share `coverage` of new patients' values (Lei et al. 2018). Time to event: the 95 % interval of
-    what became of reference patients with a similar risk, widened to hold the estimate. Without
+    what became of reference patients with a similar risk, widened to hold the estimate. Effect of
+    treatment: that of the average effect in reference patients with a similar one. Without
     reference patients low and high are NaN.
     """
     value, plain = predict_both(model, dataset, row_ids)
     index = dataset.frame.index if row_ids is None else row_ids
     low, high = predict_interval(model, value, plain, coverage)
     rows, cohort = np.asarray(index, dtype=np.int64), model.cohort
-    told = (cohort.horizons, cohort.times)
+    told = (cohort.horizons, cohort.times, model.task)
     return Predicted(rows, model.classes, value, low, high, plain, *told)
 
 
 def predict_member(fitted: Any, prepared: Prepared) -> np.ndarray:
-    """Return one member's probabilities (rows, classes) or values (rows,), float64."""
+    """Return one member's probabilities (rows, classes), or values or effects (rows,), float64."""
+    from medcore.models.effects import EffectModel, predict_effect
     from medcore.models.plain import PlainModel, predict_plain
     from medcore.train import predict_network
 
+    if isinstance(fitted, EffectModel):
+        return predict_effect(fitted, lambda part, arm: answer_rows(part, prepared, arm))
     if isinstance(fitted, PlainModel):
         return predict_plain(fitted, plain_values(prepared, native=fitted.spec.get("native")))
     return predict_network(fitted, prepared)
+
+
+def answer_rows(fitted: Any, prepared: Prepared, arm: int | None = None) -> np.ndarray:
+    """Return values, or chances of the second class, float64 (rows,); as in `arm` where given."""
+    if arm is not None:
+        prepared = with_feature(prepared, ARM, np.full(len(prepared.row_id), arm))
+    said = predict_member(fitted, prepared)
+    return said[:, 1] if said.ndim == 2 else said
 
 
 def plain_values(prepared: Prepared, *, native: bool | None = False) -> np.ndarray:
@@ -232,6 +246,9 @@ def predict_interval(
     reference = model.reference
     if reference is None or not len(reference.outcome):
         return np.full_like(value, np.nan), np.full_like(value, np.nan)
+    if model.task == "effect":
+        low, high = similar_effect(reference.predicted, reference.outcome, value)
+        return np.minimum(low, value), np.maximum(high, value)
     if model.task == "regression":
         reach = conformal_reach(np.abs(reference.outcome - reference.predicted), coverage)
         return value - reach, value + reach
@@ -266,74 +283,3 @@ def _risk_intervals(
         bounds = similar_incidence(duration, cause, known, asked, place + 1, times)
         low[:, place], high[:, place] = bounds
     return np.minimum(low, value), np.maximum(high, value)
-
-
-def add_predictions(
-    frame: pd.DataFrame,
-    predicted: Predicted,
-    positive: str | None = None,
-    threshold: Threshold = None,
-) -> pd.DataFrame:
-    """Return a table with the prediction's columns added on the right; nothing else changes.
-
-    Rows must be in the order of `predicted`. Classes and findings: `predicted` and
-    `probability_CLASS`;
-    numbers: `predicted`, `predicted_low`, `predicted_high`; time to event: `risk_5y` and alike, the
-    risk of `positive` by each horizon. A name that exists gets the suffix
-    `_medcore`. For `positive` and `threshold` see `choose_class`.
-    """
-    new = prediction_columns(predicted, positive, threshold)
-    taken = {str(name) for name in frame.columns}
-    out = frame.copy()
-    for name, values in new.items():
-        free = name
-        while free in taken:
-            free += "_medcore"
-        taken.add(free)
-        out[free] = values
-    return out
-
-
-def prediction_columns(
-    predicted: Predicted, positive: str | None = None, threshold: Threshold = None
-) -> dict[str, np.ndarray]:
-    """Return the columns that stand for a prediction in a file, by name."""
-    if predicted.horizons:
-        return risk_columns(predicted, positive)
-    if not predicted.classes:
-        bounds = {"predicted_low": predicted.low, "predicted_high": predicted.high}
-        return {"predicted": predicted.value, **bounds}
-    shares = {
-        f"probability_{name}": predicted.value[:, place]
-        for place, name in enumerate(predicted.classes)
-    }
-    return {"predicted": choose_class(predicted, positive, threshold), **shares}
-
-
-def risk_columns(predicted: Predicted, cause: str | None) -> dict[str, np.ndarray]:
-    """Return the risk of a cause by each horizon, `risk_5y` and alike, (rows,)."""
-    place = predicted.classes.index(cause) if cause else 0
-    return {
-        f"risk_{horizon.label}": predicted.value[:, place, predicted.times.index(horizon.time)]
-        for horizon in predicted.horizons
-    }
-
-
-def choose_class(
-    predicted: Predicted, positive: str | None = None, threshold: Threshold = None
-) -> np.ndarray:
-    """Return a class name for every row, (rows,) of str.
-
-    With two classes and a threshold: `positive` where its risk reaches the threshold, as the
-    model was judged. Several findings: all whose risk reaches their own. Otherwise the most likely
-    class.
-    """
-    if isinstance(threshold, Mapping):
-        limits = np.array([threshold[name] for name in predicted.classes])
-        named = (predicted.value >= limits).astype(np.float64)
-        return np.array(write_labels(named, predicted.classes), dtype=object)
-    names = np.array(predicted.classes, dtype=object)
-    if len(names) != 2 or positive is None or threshold is None:
-        return names[predicted.value.argmax(axis=1)]
-    place = predicted.classes.index(positive)
-    return np.where(predicted.value[:, place] >= threshold, names[place], names[1 - place])

@@ -201,6 +201,7 @@ class Prepared:
     `outcome`: int64 codes into `classes`; float64 for regression (`classes` empty), for several
     findings (rows, classes) with 1, 0 or NaN, and for time to event (rows, 2): the duration, and 0
     for censored, else the cause's place in `classes` from 1; `times` are those of the risks told.
+    Effect: (rows, 2), outcome (0 or 1 where it has classes) and arm (1 treated).
     `group`: one int64 per patient (row position where there is no patient column).
     """
 

@@ -24,9 +24,12 @@ LABEL_STRATEGIES = ("class_weight", "focal")
 # Networks and plain models for time to event, and for nothing else.
 SURVIVAL_NETWORKS = ("deepsurv", "logistic_hazard", "deephit")
 SURVIVAL_MODELS = ("cox", *SURVIVAL_NETWORKS)
+# Networks that answer for either arm of a treatment, and what else tells who benefits.
+EFFECT_NETWORKS = ("tarnet", "dragonnet")
+EFFECT_MODELS = ("dr_learner", "s_learner", "t_learner", "x_learner", *EFFECT_NETWORKS)
 FITTED_NETWORKS = (
     "mlp", "tabm", *(name for names in ENCODER_NAMES.values() for name in names),
-    *SURVIVAL_NETWORKS,
+    *SURVIVAL_NETWORKS, *EFFECT_NETWORKS,
 )  # fmt: skip
 NETWORKS = (*FITTED_NETWORKS, "recommended")
 ENCODER_TITLES: dict[EncoderName, str] = {
@@ -100,7 +103,10 @@ def suits(name: str, task: Task) -> bool:
     """
     if name in ("prevalence", "recommended"):
         return True
-    return (base_name(name) in SURVIVAL_MODELS) == (task == "survival")
+    base = base_name(name)
+    if base in EFFECT_MODELS or task == "effect":
+        return base in EFFECT_MODELS and task == "effect"
+    return (base in SURVIVAL_MODELS) == (task == "survival")
 
 
 def treats(name: str, balance: BalanceConfig) -> bool:
@@ -131,6 +137,8 @@ def check_strategies(config: RunConfig, task: Task) -> None:
         )
     if not suits(config.model.name, task):
         raise ConfigError(_unsuited(config.model.name, task))
+    if task == "effect":
+        _check_effect(config)
     if task == "survival" and config.augment.mixup:
         raise ConfigError(
             "Mixup would mix two patients' follow-up, which has no meaning for time to event: set "
@@ -172,7 +180,31 @@ def check_kinds(config: RunConfig, kinds: Mapping[str, Kind]) -> None:
             )
 
 
+def _check_effect(config: RunConfig) -> None:
+    if config.missing.strategy in ("multiple", "native", "drop_rows"):
+        raise ConfigError(
+            f"{MISSING_TITLES[config.missing.strategy]} does not go with the effect of a "
+            "treatment, whose models must answer for every patient: set missing.strategy to "
+            "median, iterative or another one."
+        )
+    if config.augment.mixup:
+        raise ConfigError(
+            "Mixup would mix patients of two arms, which has no meaning for the effect of a "
+            "treatment: set augment.mixup to 0."
+        )
+
+
 def _unsuited(name: str, task: Task) -> str:
+    if task == "effect":
+        return (
+            f"The model '{name}' does not tell the effect of a treatment: choose recommended, "
+            f"{', '.join(EFFECT_MODELS[:-1])} or {EFFECT_MODELS[-1]}, or set the task."
+        )
+    if name in EFFECT_MODELS:
+        return (
+            f"The model '{name}' tells the effect of a treatment, for which a column must have "
+            "the role treatment: give it that role, or choose recommended."
+        )
     if task == "survival":
         return (
             f"The model '{name}' does not predict time to event: choose recommended, "
@@ -192,6 +224,11 @@ def _check_balance(config: RunConfig, task: Task) -> None:
     if task == "survival":
         raise ConfigError(
             f"{title} is for classes; in time to event, censored patients are no class: set "
+            "balance.strategy to none."
+        )
+    if task == "effect":
+        raise ConfigError(
+            f"{title} would distort the risks that the effect of a treatment is made of: set "
             "balance.strategy to none."
         )
     if task == "regression":

@@ -20,7 +20,7 @@ FLOORS = {
     "models": 3,
     "train": 4,
     "prepare": 5, "predict": 5.5, "explain": 5.5,
-    "recipes": 6, "certificate": 6,
+    "recipes": 6, "certificate": 6, "written": 6, "told": 6.5, "effect": 6.5,
     "pipeline": 7, "apply": 7, "laboratory": 7, "validation": 7.5, "optimism": 7.5,
     "explanation": 7.5, "report": 7.6,
     "jobs": 8,

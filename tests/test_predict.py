@@ -13,8 +13,6 @@ from medcore.predict import (
     Member,
     Predicted,
     Reference,
-    add_predictions,
-    choose_class,
     conformal_reach,
     predict_dataset,
     predict_interval,
@@ -23,6 +21,7 @@ from medcore.predict import (
 from medcore.prepare import fit_preparation
 from medcore.recipes import fit_model
 from medcore.records import Column, Dataset
+from medcore.written import add_predictions, choose_class
 
 CLASSES = ("no", "yes")
 

@@ -31,6 +31,7 @@ from medcore.config.base import (
     Task,
     ThresholdRule,
 )
+from medcore.config.effects import EffectConfig
 from medcore.config.judging import EvaluateConfig, OutcomeConfig, SplitConfig
 from medcore.config.modalities import ENCODER_NAMES, ImageConfig, SeriesConfig
 from medcore.config.sections import (
@@ -54,6 +55,7 @@ __all__ = [
     "BalanceConfig",
     "BalanceStrategy",
     "DataConfig",
+    "EffectConfig",
     "EncoderName",
     "EvaluateConfig",
     "ImageConfig",
@@ -110,6 +112,7 @@ class RunConfig(Section):
     image: ImageConfig = ImageConfig()
     audio: AudioConfig = AudioConfig()
     series: SeriesConfig = SeriesConfig()
+    effect: EffectConfig = EffectConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
 
 

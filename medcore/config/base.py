@@ -11,7 +11,7 @@ Role = Literal[
     "input", "outcome", "patient", "site", "date", "duration", "event", "treatment", "ignored",
     "visit", "measurement",
 ]  # fmt: skip
-Task = Literal["binary", "multiclass", "multilabel", "regression", "survival"]
+Task = Literal["binary", "multiclass", "multilabel", "regression", "survival", "effect"]
 Part = Literal["train", "validation", "calibration", "test"]
 ImageEncoder = Literal[
     "resnet_small", "resnet18", "resnet50", "densenet121", "efficientnet_b0", "vit_small",
@@ -23,6 +23,7 @@ EncoderName = Literal[ImageEncoder, AudioEncoder, SeriesEncoder]
 ModelName = Literal[
     "recommended", "tabm", "mlp", EncoderName, "logistic", "random_forest", "gradient_boosting",
     "cox", "deepsurv", "logistic_hazard", "deephit",
+    "dr_learner", "s_learner", "t_learner", "x_learner", "tarnet", "dragonnet",
 ]  # fmt: skip
 Preset = Literal["quick", "balanced", "thorough"]
 MissingStrategy = Literal[

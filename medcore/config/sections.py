@@ -121,7 +121,7 @@ class ModelConfig(Section):
         description="Recommended joins a deep ensemble (TabM) with a logistic regression and a "
         "random forest; for time to event a Cox regression with a deep one (DeepSurv); for "
         "visits a GRU-D network with gradient boosting. They are weighted by predictions for "
-        "patients they were not fitted on.",
+        "patients they were not fitted on. For the effect of treatment it is the DR-learner.",
     )  # fmt: skip
     width: int = Field(
         64, ge=8, le=2048, title="Width", json_schema_extra=ADVANCED,

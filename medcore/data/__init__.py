@@ -22,6 +22,7 @@ from medcore.data.outcome import infer_task, outcome_classes
 from medcore.data.samples import SAMPLES, Sample, load_sample
 from medcore.data.sources import holds_media
 from medcore.data.table import MemoryEstimate, estimate_memory, make_dataset, read_cells, read_table
+from medcore.data.treatment import treatment_arms
 from medcore.records import Dataset
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "read_labels",
     "read_table",
     "read_table_isolated",
+    "treatment_arms",
     "write_horizon",
     "write_labels",
 ]

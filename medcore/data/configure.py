@@ -16,8 +16,15 @@ from medcore.data.followup import configure_followup
 from medcore.data.kinds import list_categories
 from medcore.data.labels import configure_labels
 from medcore.data.ledger import note_step, set_words, write_words
-from medcore.data.outcome import check_classes, check_numbers, find_outcome, infer_task
+from medcore.data.outcome import (
+    check_classes,
+    check_effect,
+    check_numbers,
+    find_outcome,
+    infer_task,
+)
 from medcore.data.repair import apply_repairs, convert_kind
+from medcore.data.treatment import configure_treatment
 from medcore.errors import ConfigError, DataError
 from medcore.records import Column, Dataset
 from medcore.strategies import check_kinds, check_strategies
@@ -49,7 +56,7 @@ def _assign(dataset: Dataset, config: RunConfig) -> Dataset:
     # One question at a time: naming its column frees the one that held the role.
     given = set(config.data.roles.values())
     freed = {"outcome", "event"} if given & {"outcome", "event"} else set()
-    freed |= given & {"duration"}
+    freed |= given & {"duration", "treatment"}
     left_out = {r.column for r in config.data.repairs if r.action == "ignore_column"}
     roles = {**config.data.roles, **dict.fromkeys(left_out, "ignored")}
     columns = []
@@ -99,6 +106,9 @@ def configure_dataset(dataset: Dataset, config: RunConfig) -> Dataset:
         return _leave_out_empty(configure_followup(dataset, config))
     if task == "multilabel":
         return _leave_out_empty(configure_labels(dataset, config))
+    if task == "effect":
+        dataset = configure_treatment(check_effect(dataset, outcome, config), config)
+        return _leave_out_empty(dataset)
     dataset = _leave_out_empty(dataset)
     if task == "regression":
         return check_numbers(dataset, outcome)

@@ -8,7 +8,8 @@ from medcore.config import RunConfig, Task
 from medcore.data.followup import event_causes, find_event, main_cause
 from medcore.data.kinds import ABSENT
 from medcore.data.labels import name_labels, wants_labels
-from medcore.data.ledger import write_words
+from medcore.data.ledger import set_words, write_words
+from medcore.data.treatment import find_treatment
 from medcore.errors import ConfigError, DataError
 from medcore.records import Column, Dataset
 
@@ -46,10 +47,14 @@ def infer_task(dataset: Dataset, config: RunConfig | None = None) -> Task:
     """Return the task that the outcome asks for, or the one the settings name.
 
     A number with at most 10 different whole values is taken as classes; a duration with an event
-    asks for survival, several outcomes or several findings in a cell for all of them at once.
+    asks for survival, a treatment for its effect, several outcomes or several findings in a cell
+    for all of them at once.
     """
     outcome = find_outcome(dataset)
     named = None if config is None else config.task
+    if named in (None, "effect") and (named or dataset.with_role("treatment")):
+        find_treatment(dataset)
+        return "effect"
     if (outcome.role == "event") != (named == "survival") and named is not None:
         raise ConfigError(
             "The task survival needs a column with the role duration and one with the role event, "
@@ -139,11 +144,12 @@ def outcome_classes(dataset: Dataset, config: RunConfig) -> tuple[tuple[str, ...
 
     That is the one named in the settings; else the one beside a word for absence ("no", "0",
     "benign", …); else the rarer. Both are empty for a number; the positive class is None with more
-    than two classes. Time to event: the causes, and the one whose risk is told. Several findings:
-    their names, in the order of their columns.
+    than two classes. Time to event: the causes, and the one whose risk is told. Effect of
+    treatment: the positive class is the second. Several findings: their names, in the order of
+    their columns.
     """
     task = infer_task(dataset, config)
-    if task == "regression":
+    if task == "regression" or (task == "effect" and _is_amount(dataset)):
         return (), None
     if task == "multilabel":
         return name_labels(dataset, config), None
@@ -156,7 +162,35 @@ def outcome_classes(dataset: Dataset, config: RunConfig) -> tuple[tuple[str, ...
         return classes, None
     present = [name for name in classes if name.strip().lower() not in ABSENT]
     rarer = min(classes, key=lambda name: counts[name])
-    return classes, config.outcome.positive or (present[0] if len(present) == 1 else rarer)
+    positive = config.outcome.positive or (present[0] if len(present) == 1 else rarer)
+    if task == "effect":
+        classes = tuple(sorted(classes, key=lambda name: name == positive))
+    return classes, positive
+
+
+def _is_amount(dataset: Dataset) -> bool:
+    """Tell whether the outcome of a treatment is a number rather than yes or no."""
+    outcome = find_outcome(dataset)
+    return outcome.kind == "number" and dataset.frame[outcome.name].nunique() > 2
+
+
+def check_effect(dataset: Dataset, outcome: Column, config: RunConfig) -> Dataset:
+    """Return the data set with a yes/no outcome as words; numbers stay.
+
+    Raises `DataError` for an outcome of more than two classes, or of one value.
+    """
+    if _is_amount(dataset):
+        return check_numbers(dataset, outcome)
+    count = dataset.frame[outcome.name].nunique()
+    if count > 2:
+        raise DataError(
+            f"The outcome '{outcome.name}' has {count:,} classes; the effect of a treatment is "
+            "told for a number or a yes/no outcome: choose another column, or group its values "
+            "into two."
+        )
+    dataset = set_words(dataset, outcome.name, write_words(dataset.frame[outcome.name]))
+    check_classes(dataset, outcome, config)
+    return dataset
 
 
 def _sort_key(name: str) -> tuple[int, float, str]:

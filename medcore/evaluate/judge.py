@@ -12,6 +12,7 @@ import pandas as pd
 from medcore.config import RunConfig, generator
 from medcore.errors import DataError
 from medcore.evaluate.bootstrap import Measure, bootstrap_differences, bootstrap_metrics
+from medcore.evaluate.effect import judge_effect
 from medcore.evaluate.judged import Judged, rank_classes
 from medcore.evaluate.multilabel import add_findings, bounded, view_finding
 from medcore.evaluate.pooling import draw_names, pool_imputations
@@ -29,6 +30,8 @@ def evaluate_predictions(predictions: Predictions, config: RunConfig) -> Evaluat
     patients are drawn whole. Raises `DataError` for predictions that are not numbers and where
     there is no test row.
     """
+    if predictions.task == "effect":
+        return judge_effect(predictions, config)
     _check(predictions)
     others = predictions.frame["model"].unique()
     draws = draw_names(predictions.frame)

@@ -1,4 +1,4 @@
-"""What became of patients with a similar risk: the interval beside one patient's curve."""
+"""What became of similar patients: the interval beside one patient's curve, or effect."""
 
 from __future__ import annotations
 
@@ -10,9 +10,32 @@ from medcore.evaluate.followup import (
     read_at,
     read_followup,
 )
+from medcore.evaluate.judged import NORMAL
 
 FEWEST, SHARE, MOST = 50, 0.1, 2_000
 BLOCK = 2_000_000
+
+
+def similar_effect(
+    known: np.ndarray, score: np.ndarray, asked: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % interval of the average effect among similar patients: (low, high), (rows,).
+
+    `known` (patients,) are the predicted effects of those with the doubly robust `score`, `asked`
+    (rows,) those of new ones. Similar are the tenth nearest in predicted effect, 50 at least.
+    """
+    order = np.argsort(known, kind="stable")
+    wide = min(len(known), max(FEWEST, round(SHARE * len(known))))
+    first = np.searchsorted(known[order], asked) - wide // 2
+    first = np.clip(first, 0, len(known) - wide)
+    # Sums over a window are differences of running sums, about the mean so that they stay exact.
+    middle = float(score.mean())
+    told = score[order] - middle
+    sums, squares = (np.concatenate([[0.0], np.cumsum(told**power)]) for power in (1, 2))
+    mean = (sums[first + wide] - sums[first]) / wide
+    square = (squares[first + wide] - squares[first]) / wide
+    spread = np.sqrt(np.maximum(square - mean**2, 0) / max(1, wide - 1))
+    return middle + mean - NORMAL * spread, middle + mean + NORMAL * spread
 
 
 def similar_incidence(

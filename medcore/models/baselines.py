@@ -57,12 +57,16 @@ def fit_baseline(
     outcome: np.ndarray,
     seed: int,
     weights: np.ndarray | None = None,
+    leaf: int | None = None,
 ) -> Any:
     """Return a baseline fitted on prepared float32 `values` (rows, features).
 
-    `weights` (rows,) say how much each row counts; all alike by default.
+    `weights` (rows,) say how much each row counts; all alike by default. `leaf`: the fewest rows
+    in a forest's leaf, for outcomes that are mostly noise.
     """
     estimator = build_baseline(name, task, len(values), seed)
+    if leaf is not None and name == "random_forest":
+        estimator.set_params(min_samples_leaf=leaf)
     rows = np.ascontiguousarray(values, dtype=np.float32)
     # A matrix product in float32 may raise the flag for what lies beyond the rows.
     with np.errstate(invalid="ignore"):

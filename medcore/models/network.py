@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from medcore.config import RunConfig
 from medcore.errors import FitError
+from medcore.models.arms import ArmHeads, DragonHeads
 from medcore.models.fusion import ENCODERS, Fusion, Inputs, block_spec
 from medcore.models.table import TableEncoder, table_spec
 from medcore.records import Block
@@ -154,6 +155,16 @@ def _build_named(spec: dict) -> Network:
     return Network(encoder, Dropout(spec["dropout"]), _OneMember(encoder.width, spec["outputs"]))
 
 
+def _build_arms(heads: Callable[[int, int], nn.Module]) -> Callable[[dict], Network]:
+    """Return the constructor of a network with heads for two arms above a shared trunk."""
+
+    def build(spec: dict) -> Network:
+        shared = _build_mlp({**spec, "layers": max(1, spec["layers"])})
+        return Network(shared.encoder, shared.trunk, heads(spec["width"], max(1, spec["layers"])))
+
+    return build
+
+
 def _build_tabm(spec: dict) -> Network:
     """TabM (Gorishniy et al. 2025): many MLPs that share weights and are trained side by side.
 
@@ -179,5 +190,7 @@ def _build_tabm(spec: dict) -> Network:
 NETWORKS: dict[str, Callable[[dict], Network]] = {
     "mlp": _build_mlp,
     "tabm": _build_tabm,
+    "tarnet": _build_arms(ArmHeads),
+    "dragonnet": _build_arms(DragonHeads),
     **{name: _build_named for encoders in ENCODERS.values() for name in encoders},
 }

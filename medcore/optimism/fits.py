@@ -10,11 +10,11 @@ import pandas as pd
 
 from medcore.config import RunConfig, Task, change_config
 from medcore.data import infer_task
-from medcore.pipeline import describe_rows, told_columns
 from medcore.predict import predict_rows
 from medcore.recipes import Fitted, fit_model
 from medcore.records import Column, Dataset, Parts, Watch
 from medcore.split import make_split
+from medcore.told import describe_rows, told_columns
 
 DRAWN = "patient of the draw"
 

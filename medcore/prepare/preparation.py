@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig, Task
-from medcore.data import read_labels
+from medcore.data import treatment_arms
 from medcore.errors import FitError, StoreError
 from medcore.prepare.columns import (
     CategoryFit,
@@ -42,6 +42,7 @@ from medcore.prepare.imputing import (
 )
 from medcore.prepare.kinds import WAYS
 from medcore.prepare.leaving import kept_columns
+from medcore.prepare.outcomes import read_column, read_groups, read_outcome
 from medcore.records import Block, Column, Dataset, Horizon, Prepared
 
 FILE = "preparation.json"
@@ -59,6 +60,7 @@ class Preparation:
     which of multiple imputation's. `keep_gaps` leaves gaps to models that take them as they are.
     `rules` is the contract at prediction: what happens where an input is unknown.
     `learned_from` are the row ids it was fitted on, where it was not read from a file.
+    `arms` are the two values of the `treatment`, the one that is compared with first.
     """
 
     task: Task
@@ -77,6 +79,8 @@ class Preparation:
     duration: str | None = None
     horizons: tuple[Horizon, ...] = ()
     times: tuple[float, ...] = ()
+    treatment: str | None = None
+    arms: tuple[str, ...] = ()
 
 
 def fit_preparation(
@@ -120,8 +124,9 @@ def fit_preparation(
     outcome = dataset.predicted_column()
     patients, durations = dataset.with_role("patient"), dataset.with_role("duration")
     survival = outcome.role == "event"
+    compared = dataset.with_role("treatment") if config.task in (None, "effect") else ()
     return Preparation(
-        task=_task(dataset, classes),
+        task="effect" if compared else _task(dataset, classes),
         classes=tuple(classes),
         outcome=outcome.name,
         patient=patients[0].name if patients else None,
@@ -137,6 +142,8 @@ def fit_preparation(
         duration=durations[0].name if survival else None,
         horizons=dataset.horizons,
         times=dataset.times,
+        treatment=compared[0].name if compared else None,
+        arms=treatment_arms(dataset, config) if compared else (),
     )
 
 
@@ -154,7 +161,7 @@ def prepare_rows(
     """Return rows of a dataset as a model takes them: all of them, or those in `row_ids`.
 
     A column that the dataset lacks counts as missing in every row; an outcome that is absent or
-    unknown is -1 (classes) or NaN (regression, time to event, several findings).
+    unknown is -1 (classes) or NaN (regression, time to event, several findings, effect).
     """
     frame = dataset.frame if row_ids is None else dataset.frame.loc[row_ids]
     filled = frame
@@ -163,7 +170,7 @@ def prepare_rows(
     made = [
         feature
         for fit in preparation.columns
-        for feature in features(fit, _column(frame, fit.name), _column(filled, fit.name))
+        for feature in features(fit, read_column(frame, fit.name), read_column(filled, fit.name))
     ]
     blocks = {"table": _block(made, preparation, len(frame))} if preparation.columns else {}
     for fit in preparation.kinds:
@@ -172,9 +179,9 @@ def prepare_rows(
         task=preparation.task,
         row_id=frame.index.to_numpy(np.int64),
         blocks=blocks,
-        outcome=_outcome(preparation, frame),
+        outcome=read_outcome(preparation, frame),
         classes=preparation.classes,
-        group=_groups(preparation.patient, frame),
+        group=read_groups(preparation.patient, frame),
         times=preparation.times,
     )
 
@@ -230,12 +237,6 @@ def _edges(values: np.ndarray, bins: int) -> tuple[float, ...]:
     return tuple(np.unique(np.quantile(values, shares).astype(np.float32)).tolist())
 
 
-def _column(frame: pd.DataFrame, name: str) -> pd.Series:
-    if name in frame.columns:
-        return frame[name]
-    return pd.Series(np.nan, index=frame.index, dtype=object)
-
-
 def _block(made: list[Feature], preparation: Preparation, rows: int) -> Block:
     values = np.empty((rows, len(made)), dtype=np.float32)
     gaps = np.zeros((rows, len(made)), dtype=bool) if preparation.keep_gaps else None
@@ -255,44 +256,6 @@ def _block(made: list[Feature], preparation: Preparation, rows: int) -> Block:
     )
 
 
-def _outcome(preparation: Preparation, frame: pd.DataFrame) -> np.ndarray:
-    values = _column(frame, preparation.outcome)
-    if preparation.task == "regression":
-        return read_numbers(values)
-    if preparation.task == "multilabel":
-        return read_labels(outcome_words(values), preparation.classes)
-    if preparation.task == "survival":
-        known = values.notna().to_numpy(bool)
-        cause = pd.Index(preparation.classes, dtype=object).get_indexer(outcome_words(values)) + 1.0
-        duration = read_numbers(_column(frame, preparation.duration))
-        return np.column_stack([duration, np.where(known, cause, np.nan)])
-    return pd.Index(preparation.classes, dtype=object).get_indexer(outcome_words(values))
-
-
-def outcome_words(values: pd.Series) -> np.ndarray:
-    """Return an outcome column as class names (str, None where unknown); whole numbers as 0, 1, …
-
-    >>> outcome_words(pd.Series([1.0, None, 0.0])).tolist()
-    ['1', None, '0']
-    """
-    if pd.api.types.is_float_dtype(values):
-        known = values.notna().to_numpy(bool)
-        words = np.full(len(values), None, dtype=object)
-        words[known] = [f"{value:g}" for value in values[known].tolist()]
-        return words
-    return read_words(values)
-
-
-def _groups(patient: str | None, frame: pd.DataFrame) -> np.ndarray:
-    if patient is None or patient not in frame.columns:
-        return np.arange(len(frame), dtype=np.int64)
-    codes, known = pd.factorize(frame[patient])
-    # A row without a patient's name is a patient of its own.
-    unknown = codes < 0
-    codes[unknown] = len(known) + np.arange(unknown.sum())
-    return codes.astype(np.int64)
-
-
 def _read_preparation(values: Mapping[str, Any]) -> Preparation:
     return Preparation(
         task=values["task"],
@@ -309,6 +272,8 @@ def _read_preparation(values: Mapping[str, Any]) -> Preparation:
         duration=values.get("duration"),
         horizons=tuple(Horizon(**horizon) for horizon in values.get("horizons", ())),
         times=tuple(values.get("times", ())),
+        treatment=values.get("treatment"),
+        arms=tuple(values.get("arms", ())),
     )
 
 

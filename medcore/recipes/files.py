@@ -11,10 +11,12 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from medcore.errors import StoreError
+from medcore.models.effects import read_effect_model
 from medcore.models.plain import PlainModel
 from medcore.predict import FittedModel, Member, Reference
 from medcore.prepare import load_preparation, save_preparation
@@ -94,6 +96,13 @@ def _describe(model: FittedModel) -> dict:
     }
 
 
+def _read_fitted(member: dict, arrays: dict[str, np.ndarray]) -> Any:
+    if "learner" in member["spec"]:
+        return read_effect_model(member["spec"], arrays, TrainedNetwork)
+    make = TrainedNetwork if is_network(member["name"]) else PlainModel
+    return make(member["spec"], arrays)
+
+
 def _read_model(values: dict, arrays: dict[str, np.ndarray], folder: Path) -> FittedModel:
     parts: dict[str, dict[str, np.ndarray]] = {}
     for path, array in arrays.items():
@@ -101,8 +110,7 @@ def _read_model(values: dict, arrays: dict[str, np.ndarray], folder: Path) -> Fi
         parts.setdefault(part, {})[name] = array
     members = []
     for place, member in enumerate(values["members"]):
-        make = TrainedNetwork if is_network(member["name"]) else PlainModel
-        fitted = make(member["spec"], parts[str(place)])
+        fitted = _read_fitted(member, parts[str(place)])
         members.append(
             Member(
                 member["name"], member["preparation"], member["weight"], fitted,

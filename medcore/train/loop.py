@@ -21,6 +21,7 @@ from medcore.config import RunConfig, Task, TrainConfig, generator
 from medcore.models import BODIES, Inputs, build_from_spec, network_spec
 from medcore.models.fusion import start_weights
 from medcore.records import Epoch, Prepared
+from medcore.train.arms import Arms, plan_arms
 from medcore.train.augment import Augmentation, Batch, plan_augmentation
 from medcore.train.device import memory_named, mixed_precision, pick_device
 from medcore.train.fit import (
@@ -66,7 +67,7 @@ class Course:
     augmentation: Augmentation | None
     chance: np.ndarray | None
     judge_rows: int
-    hazards: Hazards | None = None
+    hazards: Hazards | Arms | None = None
 
     @cached_property
     def batch_size(self) -> int:
@@ -113,7 +114,7 @@ def train_network(
     """
     check_outcome(train)
     device = pick_device(config.train.device)
-    hazards = plan_hazards(name, train, config.model.intervals)
+    hazards = plan_hazards(name, train, config.model.intervals) or plan_arms(name, train)
     outputs = 1 if train.task == "regression" else len(train.classes)
     body = BODIES.get(name, name)
     outputs = hazards.outputs if hazards is not None else outputs
@@ -147,7 +148,7 @@ def train_network(
         "history": state.history,
     }
     trained = TrainedNetwork(spec, state.weights())
-    return trained if hazards is None else _with_risks(trained, train, hazards)
+    return _with_risks(trained, train, hazards) if isinstance(hazards, Hazards) else trained
 
 
 def _with_risks(trained: TrainedNetwork, train: Prepared, hazards: Hazards) -> TrainedNetwork:
@@ -166,7 +167,7 @@ def _plan_course(
     seed: int,
     device: torch.device,
     ratio: np.ndarray | None,
-    hazards: Hazards | None,
+    hazards: Hazards | Arms | None,
 ) -> Course:
     scale = outcome_scale(train)
     seen = seen_blocks(network, train)

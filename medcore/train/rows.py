@@ -82,6 +82,7 @@ def check_rows(blocks: Mapping[str, Block], prepared: Prepared, part: str) -> No
     known = {
         "regression": lambda: np.isfinite(outcome),
         "survival": lambda: np.isfinite(outcome).all(axis=1),
+        "effect": lambda: np.isfinite(outcome).all(axis=1),
         "multilabel": lambda: np.isfinite(outcome).any(axis=1),
     }.get(prepared.task, lambda: outcome >= 0)()
     if not known.all():
@@ -100,6 +101,10 @@ def check_outcome(prepared: Prepared) -> None:
         return
     if prepared.task == "multilabel":
         _check_findings(prepared.outcome)
+        return
+    if prepared.task == "effect":
+        if len(np.unique(prepared.outcome[:, 1])) < 2:
+            raise FitError("All training rows are in one arm, so that there is no effect to learn.")
         return
     found = np.unique(prepared.outcome)
     if len(found) > 1:
@@ -133,7 +138,10 @@ def _check_findings(outcome: np.ndarray) -> None:
 
 
 def outcome_scale(prepared: Prepared) -> tuple[float, float]:
-    """Return mean and standard deviation of a regression outcome; (0, 1) for classes."""
+    """Return mean and standard deviation of an outcome that is a number; (0, 1) for classes."""
+    if prepared.task == "effect" and not prepared.classes:
+        values = prepared.outcome[:, 0]
+        return float(values.mean()), float(values.std()) or 1.0
     if prepared.task != "regression":
         return 0.0, 1.0
     return float(prepared.outcome.mean()), float(prepared.outcome.std())
@@ -148,6 +156,9 @@ def load_rows(
     """Return the rows on a device, a regression outcome standardised with `scale`."""
     if prepared.task in ("survival", "multilabel"):
         outcome = torch.from_numpy(prepared.outcome.astype(np.float32))
+    elif prepared.task == "effect":
+        middle, spread = np.array([scale[0], 0.0]), np.array([scale[1], 1.0])
+        outcome = torch.from_numpy(((prepared.outcome - middle) / spread).astype(np.float32))
     elif prepared.task == "regression":
         outcome = torch.from_numpy(((prepared.outcome - scale[0]) / scale[1]).astype(np.float32))
     else:

@@ -13,6 +13,7 @@ from medcore.models import Inputs, Network, build_from_spec, network_blocks, rea
 from medcore.models.fusion import Piece
 from medcore.models.views import move_images
 from medcore.records import Block, Prepared
+from medcore.train.arms import read_effects
 from medcore.train.device import memory_named, pick_device
 from medcore.train.risks import read_risks
 
@@ -50,9 +51,9 @@ class TrainedNetwork:
 def predict_network(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
     """Return float64 probabilities (rows, classes), or values (rows,) in the outcome's unit.
 
-    Time to event: incidences (rows, causes, times). An ensemble answers with the mean of its
-    members. A row's answer is the same bit for bit whatever other rows are asked about. Raises
-    `FitError` when the features are not the trained ones.
+    Time to event: incidences (rows, causes, times); two arms: effects (rows,). An ensemble answers
+    with the mean of its members. A row's answer is the same bit for bit whatever other rows are
+    asked about. Raises `FitError` when the features are not the trained ones.
     """
     return predict_members(trained, prepared).mean(axis=1)
 
@@ -62,6 +63,8 @@ def predict_members(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
     spec, output = trained.spec, network_output(trained, prepared)
     if spec["task"] == "survival":
         return read_risks(spec["hazards"], output)
+    if spec["task"] == "effect":
+        return read_effects(output, bool(spec["classes"]), spec["outcome_spread"])
     if spec["task"] == "regression":
         return output[:, :, 0] * spec["outcome_spread"] + spec["outcome_mean"]
     if spec["task"] == "multilabel":

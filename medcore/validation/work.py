@@ -22,7 +22,6 @@ from medcore.data import dataset_json
 from medcore.errors import DataError
 from medcore.evaluate import evaluate_predictions, evaluation_json, judge_groupings, read_evaluation
 from medcore.evaluate.judge import judge_rows
-from medcore.pipeline import describe_rows, told_columns
 from medcore.predict import predict_dataset
 from medcore.records import Dataset, Evaluation, Event, Metric, Predictions, Watch
 from medcore.store.folder import (
@@ -36,6 +35,7 @@ from medcore.store.folder import (
     write_json,
     write_predictions,
 )
+from medcore.told import describe_rows, told_columns
 from medcore.validation.compare import difference_of_metrics
 from medcore.validation.drift import compare_cohorts
 from medcore.validation.newcomers import Newcomers, read_newcomers
