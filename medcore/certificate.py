@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from medcore.checks.shortcuts import measure_shortcut, say_shortcut
 from medcore.checks.twins import find_twins
 from medcore.evaluate import deciding_rows
 from medcore.records import Dataset, Finding, Parts, Predictions, Seen, Split
@@ -62,6 +63,7 @@ def certify(
         _check_steps(dataset, fits, predictions),
         _check_dates(dataset),
         *_check_columns(dataset, findings),
+        *_check_shortcuts(dataset),
     )
 
 
@@ -242,3 +244,25 @@ def _check_columns(dataset: Dataset, findings: Sequence[Finding]) -> Iterator[Ch
         evidence = tuple({"input": f.columns[0], **f.evidence} for f in found)
         words = " ".join(f"{finding.title}." for finding in found) or holds
         yield Check(title, not found, words, evidence)
+
+
+def _check_shortcuts(dataset: Dataset) -> Iterator[Check]:
+    """Yield, for images, whether facts about the files alone tell the outcome."""
+    outcome = dataset.predicted_column()
+    if outcome is None or not any(c.kind == "image" for c in dataset.with_role("input")):
+        return
+    title = "Outcome told without the picture"
+    found = measure_shortcut(dataset)
+    if found is None:
+        yield Check(
+            title, None, "Too few images of each class, or no fact about them that differs."
+        )
+        return
+    evidence = [
+        {"facts": "all together", "AUROC": found.auroc, "from": found.low, "to": found.high}
+    ]
+    evidence += [{"facts": name, "AUROC": area} for name, area in found.facts]
+    words = say_shortcut(found, outcome.name)
+    if found.strong:
+        words += " The figures may owe to how the images were made, not to the disease."
+    yield Check(title, not found.strong, words, tuple(evidence))

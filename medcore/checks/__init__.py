@@ -19,6 +19,7 @@ from medcore.checks.gaps import (
     run_little,
 )
 from medcore.checks.images import check_images
+from medcore.checks.shortcuts import Shortcut, check_shortcuts, measure_shortcut, say_shortcut
 from medcore.checks.size import Enough, check_size, compare_size
 from medcore.checks.sounds import check_sounds
 from medcore.checks.tables import check_table
@@ -27,6 +28,7 @@ from medcore.records import Dataset, Finding
 __all__ = [
     "Enough",
     "LittleTest",
+    "Shortcut",
     "check_dataset",
     "check_size",
     "class_balance",
@@ -34,12 +36,14 @@ __all__ = [
     "findings_json",
     "gap_predictability",
     "lost_by_limit",
+    "measure_shortcut",
     "missing_by_column",
     "missing_by_group",
     "missing_by_outcome",
     "missing_by_row",
     "missing_patterns",
     "run_little",
+    "say_shortcut",
 ]
 
 ORDER = {"stop": 0, "warning": 1, "hint": 2}
@@ -48,7 +52,7 @@ ORDER = {"stop": 0, "warning": 1, "hint": 2}
 def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
     """Return the findings about a data set, the most severe first."""
     found = [*check_table(dataset), *check_columns(dataset)]
-    found += [*check_images(dataset), *check_sounds(dataset)]
+    found += [*check_images(dataset), *check_shortcuts(dataset), *check_sounds(dataset)]
     return tuple(sorted(found, key=lambda finding: ORDER[finding.severity]))
 
 

@@ -77,7 +77,7 @@ def gap_predictability(dataset: Dataset, seed: int = 0) -> pd.DataFrame:
     rows = generator(seed, "gaps").permutation(len(dataset.frame))[:MOST_ROWS]
     frame = dataset.frame.iloc[np.sort(rows)]
     names = missing_by_column(dataset)["column"].tolist()
-    features, sources, places = _features(frame, dataset.with_role("input"))
+    features, sources, places = scale_features(frame, dataset.with_role("input"))
     folds = _folds(dataset, frame, seed)
     crosses = [_cross(features[folds != number]) for number in range(FOLDS)]
     found = []
@@ -102,7 +102,7 @@ def gap_predictability(dataset: Dataset, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["column", "missing", "auroc", "low", "high"])
 
 
-def _features(
+def scale_features(
     frame: pd.DataFrame, columns: tuple[Column, ...]
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Return centred and scaled features, the column each comes from, and each gap's place."""
