@@ -20,7 +20,7 @@ from medcore.evaluate import deciding_rows
 from medcore.records import Dataset, Finding, Parts, Predictions, Seen, Split
 
 MOST_EVIDENCE = 20
-THRESHOLD = "threshold"
+THRESHOLD, SHORTCUT = "threshold", "Outcome told without the picture"
 # Title, the finding that says no, and what holds where there is none.
 ABOUT_COLUMNS = (
     (
@@ -251,12 +251,10 @@ def _check_shortcuts(dataset: Dataset) -> Iterator[Check]:
     outcome = dataset.predicted_column()
     if outcome is None or not any(c.kind == "image" for c in dataset.with_role("input")):
         return
-    title = "Outcome told without the picture"
     found = measure_shortcut(dataset)
     if found is None:
-        yield Check(
-            title, None, "Too few images of each class, or no fact about them that differs."
-        )
+        words = "There are too few images of each class, or nothing but the picture differs."
+        yield Check(SHORTCUT, None, words)
         return
     evidence = [
         {"facts": "all together", "AUROC": found.auroc, "from": found.low, "to": found.high}
@@ -265,4 +263,4 @@ def _check_shortcuts(dataset: Dataset) -> Iterator[Check]:
     words = say_shortcut(found, outcome.name)
     if found.strong:
         words += " The figures may owe to how the images were made, not to the disease."
-    yield Check(title, not found.strong, words, tuple(evidence))
+    yield Check(SHORTCUT, not found.strong, words, tuple(evidence))

@@ -28,7 +28,6 @@ from medcore.models.saliency import (
 from medcore.prepare import fit_preparation, prepare_rows
 from medcore.records import Column, Dataset
 from medcore.store import load_dataset, local_workspace, open_home
-from pages.parts.failures import worst_cases
 from tests.finished_runs import finish_run
 from tests.prepared_rows import fit
 from tests.test_kinds import kind_config
@@ -168,16 +167,3 @@ def test_a_run_s_image_is_explained_with_its_sanity_check():
         explain_image(subject, 3, "scan", "upper", "occlusion")
     with pytest.raises(ConfigError, match="no way of explaining"):
         explain_image(subject, row, "scan", "upper", "magic")
-
-
-def test_the_worst_cases_are_the_wrong_ones_the_model_was_surest_of():
-    frame = pd.DataFrame(
-        {
-            "row_id": range(5), "model": "model", "part": ["test"] * 4 + ["train"],
-            "outcome": ["a", "b", "a", "b", "a"], "p_a": [0.9, 0.8, 0.3, 0.95, 0.0],
-            "p_b": [0.1, 0.2, 0.7, 0.05, 1.0],
-        }
-    )  # fmt: skip
-    cases = worst_cases(frame, ("a", "b"))
-    assert cases["row_id"].tolist() == [3, 1, 2]
-    assert cases["called"].tolist() == ["a", "a", "b"]

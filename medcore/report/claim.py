@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from medcore.certificate import SHORTCUT
 from medcore.evaluate import write_headline
 from medcore.report import making, patients
 from medcore.report.checklist import Item
@@ -12,6 +13,11 @@ from medcore.report.further import say_drivers, say_optimism, say_validations
 from medcore.store.folder import EXPLANATION, OPTIMISM, VALIDATIONS, read_predictions
 
 WORST = 10
+MAPS = (
+    "Maps of where the networks look in an image (Grad-CAM, HiRes-CAM, integrated gradients, "
+    "occlusion) are shown on request, each compared with networks of random weights; they are no "
+    "localisation of the disease."
+)
 
 
 def is_imaging(facts: Facts) -> bool:
@@ -30,9 +36,12 @@ def _say_start(facts: Facts) -> str:
     networks = [m for m in facts.model.get("members", []) if "network" in m["spec"]]
     if not networks:
         return "Does not apply: no network is part of the model."
-    loaded = [name for name, value in facts.config.model if "pretrain" in name and value]
-    start = "pretrained weights" if loaded else "random weights"
-    return f"Networks start from {start}, drawn from seed {facts.config.seed}."
+    drawn = f"drawn from seed {facts.config.seed}"
+    if not facts.config.image.weights:
+        return f"Networks start from random weights, {drawn}."
+    held = facts.config.image.frozen
+    layers = f"; the first {held:.0%} of its layers are held" if held else ""
+    return f"The image network starts from given weights{layers}; the rest is random, {drawn}."
 
 
 def _say_selection(facts: Facts) -> str:
@@ -50,11 +59,14 @@ def _say_ensemble(facts: Facts) -> str:
 
 
 def _say_robustness(facts: Facts) -> str:
-    return say_optimism(facts) or "Not examined: nobody asked how much luck is in the figures."
+    luck = say_optimism(facts) or "Not examined: nobody asked how much luck is in the figures."
+    told = [c["sentence"] for c in facts.certificate or () if c["check"] == SHORTCUT]
+    return " ".join((luck, *told))
 
 
 def _say_explained(facts: Facts) -> str:
-    return say_drivers(facts) or "Not examined: nobody asked what drives this model."
+    drivers = say_drivers(facts) or "Not examined: nobody asked what drives this model."
+    return f"{drivers} {MAPS}"
 
 
 def _say_external(facts: Facts) -> str:

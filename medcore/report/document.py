@@ -23,7 +23,7 @@ from medcore.figures.svg import draw_svg
 from medcore.report import making, patients
 from medcore.report.checklist import ABSENT, Answer
 from medcore.report.facts import Facts
-from medcore.report.further import further_sections
+from medcore.report.further import Section, further_sections
 from medcore.report.numbers import Numbers, point, write_measure, write_value
 
 RESEARCH = "Research use only. Not a medical device."
@@ -35,7 +35,13 @@ LEADS = {"regression": "mae", "survival": "c_index"}
 RANKING = {"binary": ("auroc", "brier"), "multiclass": ("auroc", "log_loss")}
 
 
-def write_document(facts: Facts, title: str, items: Sequence[Answer], export: str) -> str:
+def write_document(
+    facts: Facts,
+    title: str,
+    items: Sequence[Answer],
+    export: str,
+    failures: Section | None = None,
+) -> str:
     """Return the report; `items` is the filled-in checklist, `export` a sentence on model.onnx."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -63,7 +69,7 @@ def write_document(facts: Facts, title: str, items: Sequence[Answer], export: st
         differences=_differences(facts),
         groups=_group_tables(facts),
         charts=_draw(facts),
-        further=further_sections(facts),
+        further=[*([failures] if failures else []), *further_sections(facts)],
         settings=list(_list_settings(facts.config.model_dump(mode="json"))),
         items=items,
     )

@@ -20,6 +20,7 @@ from medcore.report.card import write_card
 from medcore.report.checklist import Answer, answer_items, list_open, write_csv
 from medcore.report.document import write_document
 from medcore.report.facts import Facts, file_hash, read_facts
+from medcore.report.failures import failures_section
 from medcore.report.source import comparison_rows, find_dataset
 from medcore.store.files import plain, replacing, write_whole
 from medcore.store.folder import CONFIG, EVALUATION, PREDICTIONS
@@ -64,8 +65,10 @@ def write_report(
     title = title or _make_title(facts)
     items = answer_items(tripod.ITEMS, facts, facts.author.answers)
     written: dict[str, bytes] = {}
+    dataset = dataset or find_dataset(facts)
     export = _export(facts, dataset, written)
-    written["report.html"] = write_document(facts, title, items, export).encode()
+    failures = failures_section(facts, dataset)
+    written["report.html"] = write_document(facts, title, items, export, failures).encode()
     written["model_card.md"] = write_card(facts, title, items, export).encode()
     written["tripod_ai.csv"] = write_csv(items).encode()
     if claim.is_imaging(facts):
@@ -117,7 +120,7 @@ def _export(facts: Facts, dataset: Dataset | None, written: dict[str, bytes]) ->
 
     try:
         model = load_model(facts.folder)
-        rows, ids, real = comparison_rows(facts, dataset or find_dataset(facts))
+        rows, ids, real = comparison_rows(facts, dataset)
         exported = export_model(model, rows, ids, real=real)
     except ExportError as error:
         return f"There is no {ONNX}. {error}"

@@ -14,11 +14,11 @@ import streamlit as st
 from medcore.data.dicom.blanking import Rectangle, blank_images, suspected
 from medcore.data.media import image_shape
 from medcore.errors import MedcoreError
+from medcore.figures.pictures import encode_picture, show_grey
 from medcore.records import Dataset
 from medcore.store import delete_dataset, save_dataset, save_settings
 from pages.parts import state
 from pages.parts.frame import count
-from pages.parts.thumbnails import encode_picture, show_grey
 from pages.parts.viewing import open_image
 
 DOTS = 24

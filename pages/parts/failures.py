@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from medcore.errors import MedcoreError
+from medcore.evaluate.failures import called_rows, shared_traits, worst_cases
 from medcore.records import Column, Dataset, Evaluation, Run
 from medcore.store import read_columns
 from pages.parts import state
@@ -17,26 +17,7 @@ from pages.parts.player import play
 from pages.parts.thumbnails import draw_thumbnail
 
 MOST, ROW, SIDE = 8, 4, 160
-
-
-def worst_cases(frame: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Return the test patients called wrongly, those the model was surest of first.
-
-    Columns row_id, outcome, called and probability (of the class that was called).
-    """
-    own = frame[(frame["model"] == "model") & (frame["part"] == "test")]
-    risks = own[[f"p_{name}" for name in classes]].to_numpy(np.float64)
-    called = np.array(classes, dtype=object)[risks.argmax(axis=1)]
-    table = pd.DataFrame(
-        {
-            "row_id": own["row_id"].to_numpy(),
-            "outcome": own["outcome"].astype(str).to_numpy(),
-            "called": called,
-            "probability": risks.max(axis=1),
-        }
-    )
-    wrong = table[table["called"] != table["outcome"]]
-    return wrong.sort_values("probability", ascending=False, ignore_index=True)
+TASKS = ("binary", "multiclass")
 
 
 def show_failures(run: Run, evaluation: Evaluation) -> None:
@@ -44,7 +25,7 @@ def show_failures(run: Run, evaluation: Evaluation) -> None:
     pictures = [
         c for c in read_columns(run.folder) if c.kind in ("image", "audio") and c.role == "input"
     ]
-    if not pictures or not evaluation.classes:
+    if not pictures or evaluation.task not in TASKS:
         return
     try:
         dataset = state.table_of(run.dataset)
@@ -65,6 +46,7 @@ def show_failures(run: Run, evaluation: Evaluation) -> None:
         for place, case in zip(st.columns(ROW), four, strict=False):
             with place:
                 _show_case(dataset, pictures[0], case)
+    _show_shared(dataset, called_rows(told.frame, told.classes))
     with st.expander("All of them in a table"):
         st.dataframe(
             cases.assign(row_id=cases["row_id"] + 1), hide_index=True, key="worst_cases",
@@ -76,6 +58,26 @@ def show_failures(run: Run, evaluation: Evaluation) -> None:
         csv = cases.to_csv(index=False).encode()
         st.download_button("Download as CSV", csv, "worst_cases.csv", "text/csv",
                            key="csv_worst_cases", on_click="ignore")  # fmt: skip
+
+
+def _show_shared(dataset: Dataset, called: pd.DataFrame) -> None:
+    """Say what those called wrongly share, of what is known of them."""
+    columns = [column for column in dataset.columns if column.role != "patient"]
+    shared = shared_traits(called, dataset.frame, columns)
+    if shared.empty:
+        st.markdown("Nothing that is known of them sets them apart from the others.")
+        return
+    st.markdown("**What they share.** Groups that are called wrongly more often than the rest:")
+    st.dataframe(
+        shared, hide_index=True, key="shared_traits",
+        column_config={
+            "column": "Column", "group": "Value", "rows": "Test rows", "wrong": "Called wrongly",
+            "share": st.column_config.NumberColumn("Share", format="percent"),
+            "low": st.column_config.NumberColumn("From", format="percent", help="95 % interval"),
+            "high": st.column_config.NumberColumn("To", format="percent"),
+            "others": st.column_config.NumberColumn("Among the rest", format="percent"),
+        },
+    )  # fmt: skip
 
 
 def _show_case(dataset: Dataset, column: Column, case) -> None:

@@ -11,13 +11,13 @@ import streamlit as st
 
 from medcore.errors import MedcoreError
 from medcore.explanation.images import METHODS
+from medcore.figures.pictures import enlarge
 from medcore.records import Column, Run
 from medcore.store import read_predictions
 from pages.parts import state
 from pages.parts.explained import choose_target
 from pages.parts.likeness import show_similar
 from pages.parts.runs import has_table, question
-from pages.parts.thumbnails import enlarge
 
 SIDE, MOST_LISTED = 360, 300
 FOR, AGAINST = np.array([230, 159, 0]), np.array([86, 180, 233])

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from medcore.data.media import read_image
 from medcore.errors import MedcoreError
+from medcore.figures.pictures import encode_picture, show_grey
 from medcore.records import Dataset
 
 SIDE = 96
-PERCENTILES = (0.5, 99.5)
 
 
 @st.cache_data(scope="session", max_entries=2000, show_spinner=False)
@@ -26,36 +23,6 @@ def draw_thumbnail(media: Path, name: str, side: int = SIDE) -> str:
     except MedcoreError:
         return ""
     return encode_picture(show_grey(pixels), side)
-
-
-def show_grey(pixels: np.ndarray) -> np.ndarray:
-    """Return pixels as uint8: of volumes the middle slice, other depths stretched."""
-    if pixels.ndim == 3 and pixels.shape[2] != 3:
-        pixels = pixels[len(pixels) // 2]
-    if pixels.dtype == np.uint8:
-        return pixels
-    low, high = np.percentile(pixels, PERCENTILES)
-    return ((pixels - low) / max(high - low, 1e-6) * 255).clip(0, 255).astype(np.uint8)
-
-
-def encode_picture(pixels: np.ndarray, side: int) -> str:
-    """Return uint8 pixels as a PNG in a data address, `side` pixels long; enlarged crisply."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(enlarge(pixels, side)).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def enlarge(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Return uint8 pixels with the longer side `side` pixels long."""
-    from PIL import Image
-
-    image = Image.fromarray(pixels)
-    scale = side / max(image.size)
-    size = tuple(max(1, round(length * scale)) for length in image.size)
-    way = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR
-    return np.asarray(image.resize(size, way))
 
 
 def show_rows(dataset: Dataset, rows: int = 50, height: int = 280) -> None:

@@ -12,10 +12,10 @@ from medcore.data.dicom import CT_WINDOWS, Window, apply_window
 from medcore.data.dicom.elements import list_elements
 from medcore.data.media import read_image
 from medcore.errors import MedcoreError
+from medcore.figures.pictures import show_grey
 from medcore.records import Column, Dataset
 from pages.parts.charts import BLUE, make_figure, show_chart
 from pages.parts.frame import count
-from pages.parts.thumbnails import show_grey
 
 SIDE, A_PAGE, A_CLASS, BINS, LARGEST = 144, 24, 8, 80, 640
 WHOLE, OWN = "whole", "own"
