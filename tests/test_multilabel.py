@@ -23,18 +23,25 @@ from medcore.data import (
     read_labels,
     write_labels,
 )
+from medcore.data.media.arrays import read_arrays
 from medcore.errors import ConfigError, DataError, FitError
 from medcore.evaluate import compare_predictions, evaluate_predictions, evaluation_json
 from medcore.evaluate.judge import judge_rows
 from medcore.evaluate.multilabel import RULES, read_findings, view_finding
+from medcore.explanation import ExplainChoice
+from medcore.explanation.words import ranked_groups
+from medcore.explanation.work import explain_run
 from medcore.models.labels import fit_labels, predict_labels
 from medcore.models.recalibration import apply_recalibration, fit_recalibration
 from medcore.pipeline import run
-from medcore.records import Predictions
+from medcore.recipes import fit_model
+from medcore.records import Predictions, Watch
+from medcore.report.exchange import export_model
 from medcore.split import make_split
 from medcore.store import read_predictions
 from medcore.train.balance import finding_ratio
 from medcore.train.loss import ensemble_losses, finding_losses, member_loss
+from medcore.validation.work import validate_run
 from tests.finished_runs import a_findings_table
 from tests.judged_rows import CONFIG, frame_of
 
@@ -365,6 +372,70 @@ def test_cells_and_columns_are_the_same_question(tmp_path):
         run(config, dataset, folder=folder)
         said.append(read_predictions(folder))
     pd.testing.assert_frame_equal(said[0].frame, said[1].frame)
+
+
+def test_the_model_is_judged_elsewhere_at_its_own_thresholds(trained, tmp_path):
+    folder, dataset = trained
+    told = validate_run(folder, dataset, {}, tmp_path / "elsewhere")
+    limits = open_run(folder).threshold
+    for name, judged in read_findings(told).items():
+        assert judged.parts["test"].threshold == limits[name]
+    assert told.parts["test"].n == 319
+
+
+def test_elsewhere_less_may_be_known_but_not_nothing(trained, tmp_path):
+    folder, dataset = trained
+    frame = dataset.frame.drop(columns=["nodule"])
+    less = make_dataset(frame, "Elsewhere", "elsewhere.csv", "5" * 64)
+    told = validate_run(folder, less, {}, tmp_path / "less")
+    assert set(read_findings(told)) == {"effusion", "oedema"}
+    said = json.loads((tmp_path / "less" / "validation.json").read_text())["sentences"]
+    assert "The new table says nothing of: nodule." in said
+    nothing = make_dataset(frame.drop(columns=["effusion", "oedema"]), "No", "no.csv", "4" * 64)
+    with pytest.raises(DataError, match="no column 'finding' and none called 'effusion'"):
+        validate_run(folder, nothing, {}, tmp_path / "nothing")
+
+
+def test_each_finding_is_explained_by_what_it_was_made_of(tmp_path):
+    dataset = a_findings_table()
+    run(asked(**{"model.name": "logistic"}), dataset, folder=tmp_path)
+    result = explain_run(tmp_path, dataset, ExplainChoice(repeats=2, checks=False), Watch())
+    assert result["targets"] == ["effusion", "nodule", "oedema"]
+    made_of = {"effusion": "fluid", "oedema": "swelling", "nodule": "shade"}
+    for name, column in made_of.items():
+        assert ranked_groups(result, name, "shift")[0][0] == column
+
+
+@pytest.mark.parametrize("name", ["mlp", "tabm", "logistic", "random_forest"])
+def test_the_exported_file_answers_as_the_model(name):
+    config = asked(**{"model.name": name, "balance.strategy": "class_weight"})
+    ready = configure_dataset(a_findings_table(), config)
+    parts = make_split(ready, config).parts
+    model = fit_model(ready, parts, config, ready.labels, baselines=()).model
+    assert model.members[0].recalibration is not None
+    exported = export_model(model, ready)
+    assert exported.data is not None, exported.sentence
+    assert exported.inputs["output"]["order"] == list(ready.labels)
+
+
+def test_chest_films_ask_for_their_fourteen_findings(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for part, rows in (("train", 60), ("val", 20), ("test", 20)):
+        arrays[f"{part}_images"] = rng.integers(0, 255, (rows, 12, 12), dtype=np.uint8)
+        arrays[f"{part}_labels"] = (rng.random((rows, 14)) < 0.3).astype(np.uint8)
+    np.savez(tmp_path / "chestmnist.npz", **arrays)
+    media = tmp_path / "media"
+    dataset = read_arrays(tmp_path / "chestmnist.npz", media, name="Chest", sha256="3" * 64)
+    config = change_config(
+        RunConfig(),
+        QUICK | {"model.name": "resnet_small", "train.epochs": 1, "evaluate.resamples": 100},
+    )
+    classes, positive = outcome_classes(dataset, config)
+    assert classes[2] == "effusion" and classes[13] == "hernia" and positive is None
+    evaluation = run(config, dataset, folder=tmp_path / "run")
+    assert evaluation.parts["test"].n == 20
+    assert len(read_findings(evaluation)) == 14
 
 
 def test_rows_that_no_finding_tells_apart_are_refused():

@@ -165,6 +165,43 @@ def gather_labels(
     return set_words(dataset, name, frame[name]), found
 
 
+def name_findings(
+    new: Dataset, name: str, labels: Sequence[str], separator: str | None
+) -> tuple[Dataset, tuple[str, ...]]:
+    """Return a new table with a model's findings in the column `name`, and what is to be said.
+
+    Read from a cell that names them, or from yes/no columns; of one that is not there nothing is
+    known. Raises `DataError` where the table says nothing of any.
+    """
+    frame, sentences = new.frame.copy(deep=False), []
+    if separator is not None and name in frame.columns:
+        cells = _split_cells(frame[name], separator)
+        named = {part.removesuffix(UNSURE) for cell in cells if cell for part in cell}
+        if strange := sorted(named - set(labels)):
+            listed = ", ".join(f"'{word}'" for word in strange[:5])
+            sentences.append(f"Findings that the model does not know are passed over: {listed}.")
+        found = _mark(cells, labels)
+    else:
+        there = [label for label in labels if label in frame.columns]
+        if not there:
+            raise DataError(
+                f"The new table has no column '{name}' and none called '{labels[0]}' or alike, "
+                "which say what the patients had. Without them the model cannot be judged; "
+                "Predict works without."
+            )
+        gone = [label for label in labels if label not in there]
+        if gone:
+            sentences.append(f"The new table says nothing of: {', '.join(gone)}.")
+        unknown = np.full(len(frame), np.nan)
+        found = np.column_stack(
+            [read_yes(frame[label], label) if label in there else unknown for label in labels]
+        )
+        frame = frame.drop(columns=there)
+    frame[name] = pd.Series(write_labels(found, labels), frame.index, dtype="string")
+    columns = tuple(column for column in new.columns if column.name in frame.columns)
+    return replace(new, frame=frame, columns=columns, labels=tuple(labels)), tuple(sentences)
+
+
 def read_yes(values: pd.Series, name: str) -> np.ndarray:
     """Return a yes/no column as float64: 1 yes, 0 no, NaN where it is unknown or uncertain.
 

@@ -38,6 +38,8 @@ MEDMNIST = (
     MedMnist("breastmnist", "Breast ultrasound", 780, 2, "750601b1f35ba3300ea97c75c52ff8f6"),
     MedMnist("pneumoniamnist", "Chest films of children, pneumonia", 5856, 2,
              "28209eda62fecd6e6a2d98b1501bb15f"),
+    MedMnist("chestmnist", "Chest films, fourteen findings at once", 112120, 14,
+             "02c8a6516a18b556561a56cbdd36c4a8"),
     MedMnist("retinamnist", "Retina, grade of retinopathy", 1600, 5,
              "bd4c0672f1bba3e3a89f0e4e876791e4"),
     MedMnist("dermamnist", "Pigmented skin lesions", 10015, 7,

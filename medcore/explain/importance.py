@@ -26,7 +26,8 @@ AREA_RESAMPLES = 200
 class Truth:
     """What happened to the test patients, for one target.
 
-    `kind` "event": `values` are 1 where the class occurred, the model's answer is its risk;
+    `kind` "event": `values` are 1 where the class occurred, NaN where nobody knows, and the model's
+    answer is its risk;
     "number": values in the outcome's unit; "none": not known, so only shifts are measured.
     `place` is the target's column in the model's answers.
     """
@@ -71,13 +72,16 @@ def permutation_importance(
             for name, rise in _rises(truth, was, now).items():
                 rises[place].setdefault(name, []).append(rise)
             if truth.kind == "event":
-                areas[place].append(_area_loss(truth.values, was, now, cluster, rng))
+                known = np.isfinite(truth.values)
+                told = (truth.values[known], was[known], now[:, known], cluster[known])
+                areas[place].append(_area_loss(*told, rng))
     found = []
     for place, truth in enumerate(truths):
-        measures = {
-            name: _mean_rises(np.column_stack(columns), cluster, resamples, rng)
-            for name, columns in rises[place].items()
-        }
+        measures = {}
+        for name, columns in rises[place].items():
+            known = np.isfinite(columns[0])
+            told = np.column_stack(columns)[known]
+            measures[name] = _mean_rises(told, cluster[known], resamples, rng)
         found.append({"auroc": areas[place], **measures} if truth.kind == "event" else measures)
     return found
 

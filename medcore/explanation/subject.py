@@ -10,7 +10,7 @@ import pandas as pd
 
 from medcore.apply import Deployed, list_targets, open_run
 from medcore.config import RunConfig, generator
-from medcore.data import configure_dataset
+from medcore.data import configure_dataset, read_labels
 from medcore.errors import ConfigError, DataError
 from medcore.explain import Truth
 from medcore.explanation.plan import MOST_BACKGROUND, MOST_JUDGED, MOST_TARGETS
@@ -19,7 +19,7 @@ from medcore.records import Column, Dataset, Split
 from medcore.split import read_split
 from medcore.store.folder import DATASET, SPLIT, read_json
 
-TASKS = ("binary", "multiclass", "regression", "survival")
+TASKS = ("binary", "multiclass", "multilabel", "regression", "survival")
 PARTS = ("test", "calibration", "validation", "train")
 
 
@@ -58,7 +58,7 @@ def open_subject(folder: Path, dataset: Dataset) -> Subject:
     if deployed.model.task not in TASKS:
         raise ConfigError(
             f"Models of the task '{deployed.model.task}' cannot be explained yet; those for "
-            "classes, numbers and time to event can."
+            "classes, findings, numbers and time to event can."
         )
     if read_json(folder, DATASET)["sha256"] != dataset.sha256:
         raise DataError(
@@ -86,12 +86,18 @@ def input_rows(dataset: Dataset, row_ids: np.ndarray) -> pd.DataFrame:
 
 
 def rank_targets(subject: Subject) -> list[tuple[str, int]]:
-    """Return what the model tells, by name and place in its answers; classes by frequency."""
+    """Return what the model tells, by name and place; classes and findings by frequency."""
     targets = list_targets(subject.deployed)
-    if subject.deployed.model.task != "multiclass":
+    model = subject.deployed.model
+    if model.task not in ("multiclass", "multilabel"):
         return list(targets.items())
-    counts = subject.dataset.frame[subject.deployed.model.cohort.outcome].value_counts()
-    names = [str(name) for name in counts.index if str(name) in targets]
+    outcome = subject.dataset.frame[model.cohort.outcome]
+    if model.task == "multilabel":
+        have = np.nansum(read_labels(outcome, model.classes), axis=0)
+        names = [model.classes[place] for place in np.argsort(-have, kind="stable")]
+    else:
+        counts = outcome.value_counts()
+        names = [str(name) for name in counts.index if str(name) in targets]
     return [(name, targets[name]) for name in names[:MOST_TARGETS]]
 
 
@@ -104,6 +110,8 @@ def list_truths(subject: Subject, row_ids: np.ndarray) -> list[Truth]:
     outcome = prepare_rows(cohort, subject.dataset, row_ids).outcome
     if cohort.task == "regression":
         return [Truth(name, place, "number", outcome) for name, place in targets]
+    if cohort.task == "multilabel":
+        return [Truth(name, place, "event", outcome[:, place]) for name, place in targets]
     return [
         Truth(name, place, "event", (outcome == place).astype(np.float64))
         for name, place in targets

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from medcore.data import read_labels
 from medcore.evaluate import label_model, write_metric
 from medcore.records import Metric
 
@@ -156,8 +159,17 @@ def write_nearest(nearest: list[Mapping[str, Any]], outcome: str, target: str, t
             f"{outcome} of the {len(nearest)} training patients most like this one ran from "
             f"{values[0]:g} to {values[-1]:g}, around {middle:g}."
         )
+    if task == "multilabel":
+        return _write_nearest_finding(nearest, target)
     hit = sum(str(row["outcome"]) == target for row in nearest)
     return (
         f"Of the {len(nearest)} training patients most like this one, {hit} had "
         f"{outcome} = {target}" + (" during follow-up." if task == "survival" else ".")
     )
+
+
+def _write_nearest_finding(nearest: list[Mapping[str, Any]], finding: str) -> str:
+    has = read_labels([row["outcome"] for row in nearest], (finding,))[:, 0]
+    known, hit = int(np.isfinite(has).sum()), int((has == 1).sum())
+    rest = "" if known == len(has) else f"; of the other {len(has) - known} it is not known"
+    return f"Of the {len(nearest)} training patients most like this one, {hit} had {finding}{rest}."

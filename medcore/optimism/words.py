@@ -8,7 +8,13 @@ from typing import Any
 from medcore.evaluate import label_metric
 from medcore.records import Evaluation
 
-LEADING = {"binary": "auroc", "multiclass": "auroc", "regression": "mae", "survival": "c_index"}
+LEADING = {
+    "binary": "auroc",
+    "multilabel": "auroc",
+    "multiclass": "auroc",
+    "regression": "mae",
+    "survival": "c_index",
+}
 SMALLER_IS_BETTER = ("mae", "rmse", "brier", "log_loss", "integrated_brier")
 # What a change must exceed to be called one.
 NOTABLE = 0.01

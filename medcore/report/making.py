@@ -157,6 +157,8 @@ def say_threshold(facts: Facts) -> str:
     part = facts.evaluation.parts.get("test")
     if facts.evaluation.task == "survival":
         return "The output is a risk by each time; there is no threshold."
+    if facts.evaluation.task == "multilabel":
+        return _say_thresholds(facts)
     if part is None or part.threshold is None:
         kind = "the most likely class" if facts.evaluation.classes else "a number"
         return f"The output is {kind}; there is no threshold."
@@ -167,6 +169,19 @@ def say_threshold(facts: Facts) -> str:
     return (
         f"An alarm is a risk of at least {value}{folds}; chosen by {words}, on validation patients "
         "only, and frozen before the test."
+    )
+
+
+def _say_thresholds(facts: Facts) -> str:
+    numbers, evaluate = Numbers(facts.values), facts.config.evaluate
+    words = RULES.get(evaluate.threshold, evaluate.threshold).format(**evaluate.model_dump())
+    listed = ", ".join(
+        f"{name} {numbers.text('curves', 'findings', name, 'parts', 'test', 'threshold')}"
+        for name in facts.evaluation.curves["findings"]
+    )
+    return (
+        f"Each finding alarms from a risk of its own: {listed}; chosen by {words}, on validation "
+        "patients only, and frozen before the test."
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from medcore.errors import ExportError
+from medcore.models.labels import split_labels
 from medcore.models.plain import PlainModel
 from medcore.models.recalibration import SMALLEST
 from medcore.report.graph import TREES, Graph
@@ -35,6 +36,16 @@ def add_member(graph: Graph, fitted: Any, source: str) -> str:
 
 def add_recalibration(graph: Graph, told: Mapping[str, Any], said: str) -> str:
     """Return corrected probabilities; see `medcore.models.recalibration`."""
+    if "findings" in told:
+        columns = []
+        for place, one in enumerate(told["findings"]):
+            risk = graph.add("Gather", said, graph.constant(np.array([place])), axis=1)
+            if one is not None:
+                less = graph.add("Sub", graph.constant(np.ones((1, 1))), risk)
+                both = add_recalibration(graph, one, graph.add("Concat", less, risk, axis=1))
+                risk = graph.add("Gather", both, graph.constant(np.array([1])), axis=1)
+            columns.append(risk)
+        return graph.add("Concat", *columns, axis=1)
     if told["method"] == "isotonic":
         return _add_isotonic(graph, told["knots"], said)
     logs = graph.add("Log", graph.add("Max", said, graph.constant(np.float64(SMALLEST))))
@@ -69,6 +80,8 @@ def _add_isotonic(graph: Graph, knots: list, said: str) -> str:
 
 def _add_plain(graph: Graph, model: PlainModel, source: str) -> str:
     arrays, spec = model.arrays, model.spec
+    if spec["task"] == "multilabel":
+        return _add_findings(graph, model, source)
     if spec["formula"] == "cox":
         return add_cox(graph, arrays, source)
     if spec["formula"] not in FORMULAS:
@@ -81,6 +94,16 @@ def _add_plain(graph: Graph, model: PlainModel, source: str) -> str:
     if np.array_equal(places, np.arange(classes)):
         return found
     return graph.add("MatMul", found, graph.constant(np.eye(classes)[places]))
+
+
+def _add_findings(graph: Graph, model: PlainModel, source: str) -> str:
+    """Return the risk of each finding, (rows, findings), from its own yes/no model."""
+    has = graph.constant(np.array([1]))
+    risks = [
+        graph.add("Gather", _add_plain(graph, one, source), has, axis=1)
+        for one in split_labels(model)
+    ]
+    return graph.add("Concat", *risks, axis=1)
 
 
 def _add_linear(graph: Graph, arrays: Mapping[str, np.ndarray], source: str) -> str:
@@ -168,6 +191,8 @@ def _add_network(graph: Graph, spec: Mapping[str, Any], weights: _Weights, sourc
     answer = graph.as_double(answer)
     if spec["task"] == "survival":
         return add_hazard_ratios(graph, spec["hazards"], answer)
+    if spec["task"] == "multilabel":
+        return graph.add("ReduceMean", graph.add("Sigmoid", answer), axes=[1], keepdims=0)
     if spec["task"] != "regression":
         return graph.add("ReduceMean", graph.add("Softmax", answer, axis=2), axes=[1], keepdims=0)
     mean = graph.add("ReduceMean", answer, axes=[1], keepdims=0)

@@ -56,7 +56,7 @@ def read_newcomers(
     there = tuple(column for column in columns if column.name in ready.frame.columns)
     ready = replace(ready, columns=there)
     ready, aside = _set_aside(ready, told)
-    if classes:
+    if classes and not new.labels:
         _check_classes(ready.frame[told[0].name], told[0], classes)
     ready, converted = _convert(ready, answers)
     questions = tuple(_ask(ready, cohort, answers)) if cohort else ()

@@ -13,12 +13,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from medcore.apply import Deployed, open_run
 from medcore.cohort import OTHERS, usual_groups
 from medcore.config import RunConfig, change_config
 from medcore.data import dataset_json
+from medcore.data.labels import name_findings
 from medcore.errors import DataError
 from medcore.evaluate import evaluate_predictions, evaluation_json, judge_groupings, read_evaluation
 from medcore.evaluate.judge import judge_rows
@@ -108,13 +110,17 @@ def match_table(
 ) -> Newcomers:
     """Return the new patients as the model's table had them, with what is to be asked."""
     cohort = read_json(folder, COHORT) if (folder / COHORT).is_file() else None
-    classes = deployed.model.classes
-    return read_newcomers(new, deployed.columns, classes, deployed.config, cohort, answers)
+    classes, said = deployed.model.classes, ()
+    if deployed.model.task == "multilabel":
+        outcome = deployed.model.cohort.outcome
+        new, said = name_findings(new, outcome, classes, deployed.config.outcome.separator)
+    found = read_newcomers(new, deployed.columns, classes, deployed.config, cohort, answers)
+    return replace(found, sentences=(*said, *found.sentences))
 
 
 def freeze_threshold(deployed: Deployed) -> RunConfig:
     """Return the run's settings with its threshold as a fixed one."""
-    if deployed.threshold is None:
+    if deployed.threshold is None or isinstance(deployed.threshold, Mapping):
         return deployed.config
     # A threshold that nobody or everybody reaches may lie a hair outside the settings' limits.
     frozen = min(max(deployed.threshold, 1e-12), 1 - 1e-12)
@@ -160,6 +166,14 @@ def _beside_deciding(
     found = judge_rows(whole, "model", deployed.config).thresholds
     if deployed.threshold is None:
         return whole, deployed.config
+    if isinstance(deployed.threshold, Mapping):
+        frozen = np.array([deployed.threshold[name] for name in predictions.classes])
+        if len(found) == 1 and np.allclose(next(iter(found.values())), frozen):
+            return whole, deployed.config
+        raise DataError(
+            "Each fold of this model has thresholds of its own for its findings, so it cannot be "
+            "judged elsewhere at the ones that were frozen: train it with a hold-out."
+        )
     if len(found) == 1 and math.isclose(next(iter(found.values())), deployed.threshold):
         return whole, deployed.config
     return predictions, frozen

@@ -15,6 +15,12 @@ from medcore.errors import DataError
 from medcore.records import Column, Dataset
 
 PARTS = ("train", "val", "test")
+# The findings of ChestMNIST (NIH ChestX-ray14), in the order of its labels.
+CHEST = (
+    "atelectasis", "cardiomegaly", "effusion", "infiltration", "mass", "nodule", "pneumonia",
+    "pneumothorax", "consolidation", "edema", "emphysema", "fibrosis", "pleural thickening",
+    "hernia",
+)  # fmt: skip
 MOST_BYTES = 2 * 2**30
 
 
@@ -30,7 +36,8 @@ def is_array_file(path: Path) -> bool:
 def read_arrays(path: Path, media: Path, *, name: str, sha256: str) -> Dataset:
     """Read a MedMNIST file: columns image, label (the outcome) and split (kept as given).
 
-    Several labels an image become label_1, label_2, …. Raises `DataError` when it is none.
+    Several labels an image become label_1, label_2, …, in ChestMNIST the findings' names; where all
+    are 0 or 1, all of them are asked for. Raises `DataError` when it is none.
     """
     _check_size(path)
     folder, parts = MediaFolder(media), []
@@ -48,12 +55,14 @@ def read_arrays(path: Path, media: Path, *, name: str, sha256: str) -> Dataset:
             "bring a zip of images instead."
         )
     frame = pd.concat(parts, ignore_index=True)
-    labels = [label for label in frame.columns if label.startswith("label")]
+    labels = [name for name in frame.columns if name not in ("image", "split")]
+    if len(labels) == len(CHEST) and path.name.lower().startswith("chestmnist"):
+        frame = frame.rename(columns=dict(zip(labels, CHEST, strict=True)))
+        labels = list(CHEST)
+    yes_no = all(set(frame[label]) <= {"0", "1"} for label in labels)
+    asked = "outcome" if len(labels) == 1 or yes_no else "ignored"
     columns = [Column("image", "image", "input", note="Pictures of the file.")]
-    columns += [
-        Column(label, "category", "outcome" if label == "label" else "ignored", note="From file.")
-        for label in labels
-    ]
+    columns += [Column(label, "category", asked, note="From file.") for label in labels]
     columns.append(Column("split", "category", "ignored", note="Holds the division into parts."))
     return media_dataset(frame, columns, name, path.name, sha256, media)
 
