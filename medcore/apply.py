@@ -168,7 +168,11 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     `times`, and horizons (label, time) are among the times.
     """
     values, media = _keep_media(deployed, values)
-    ready = read_patients(deployed, [values], media)
+    return describe_patient(deployed, read_patients(deployed, [values], media))
+
+
+def describe_patient(deployed: Deployed, ready: Dataset) -> dict[str, Any]:
+    """Return what the model says of the only row of `ready`, as `predict_patient` does."""
     coverage = deployed.config.evaluate.coverage
     said = predict_dataset(deployed.model, ready, coverage=coverage)
     cohort = deployed.model.cohort

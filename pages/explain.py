@@ -9,11 +9,13 @@ from medcore.jobs import start_explanation
 from medcore.records import Column, Run
 from medcore.store import read_columns
 from pages.parts import state
+from pages.parts.course import show_course
 from pages.parts.drivers import SHUFFLES, choose_wishes, show_drivers
 from pages.parts.explained import (
     ENTERED,
     choose_patient,
     choose_target,
+    choose_view,
     find_job,
     read_explanation,
 )
@@ -27,8 +29,6 @@ from pages.parts.shares import show_nearest, show_shares
 from pages.parts.waiting import watch_job
 from pages.parts.whatif import show_what_if
 
-VIEWS = {"model": "What drives the model", "patient": "One patient"}
-MEDIA = {"image": ("One image", show_saliency), "audio": ("One recording", show_listening)}
 GONE = (
     "The table this model was trained on was deleted, so nobody can be shuffled or compared any "
     "more; bring it again and train, or see “What if?” under “One patient”."
@@ -109,12 +109,10 @@ if need_finished_run():
     link_to_hazards(described)
     inputs = {column.name: column for column in described if column.role == "input"}
     outcome = next(column for column in described if column.role in ("outcome", "event"))
-    kinds = {column.kind for column in inputs.values()}
-    views = VIEWS | {kind: title for kind, (title, _) in MEDIA.items() if kind in kinds}
-    view = st.segmented_control(
-        "View", list(views), default="model", required=True, format_func=views.get,
-        label_visibility="collapsed", key="explain_view",
-    )  # fmt: skip
-    shows = {kind: show for kind, (_, show) in MEDIA.items()}
-    (shows | {"model": show_model, "patient": show_patient})[view](run, inputs, outcome)
+    view = choose_view(described)
+    shows = {
+        "model": show_model, "patient": show_patient, "course": show_course,
+        "image": show_saliency, "audio": show_listening,
+    }  # fmt: skip
+    shows[view](run, inputs, outcome)
 close_page()

@@ -27,7 +27,7 @@ def check_columns(dataset: Dataset) -> Iterator[Finding]:
     """Yield what is to be said of each column that a model would look at, and of the outcome."""
     for column in dataset.with_role("input", "outcome", "treatment", "date"):
         values = dataset.frame[column.name]
-        yield from _check_missing(column, values)
+        yield from _check_missing(column, values, bool(dataset.with_role("visit")))
         if column.kind == "number":
             yield from _check_numbers(column, values)
         elif column.kind == "category":
@@ -47,7 +47,7 @@ def check_columns(dataset: Dataset) -> Iterator[Finding]:
             yield from _check_constant(column, values)
 
 
-def _check_missing(column: Column, values: pd.Series) -> Iterator[Finding]:
+def _check_missing(column: Column, values: pd.Series, visits: bool) -> Iterator[Finding]:
     count = int(values.isna().sum())
     if not count:
         return
@@ -70,6 +70,15 @@ def _check_missing(column: Column, values: pd.Series) -> Iterator[Finding]:
             "It is left out of the model.",
             {"missing": count, "share": share},
             Repair(action="ignore_column", column=column.name),
+        )
+    elif visits:
+        yield Finding(
+            "missing",
+            "hint",
+            (column.name,),
+            f"{column.name} was not measured at {share:.0%} of visits",
+            "That is usual of visits: the model is told what was measured, and how long ago.",
+            {"missing": count, "share": share},
         )
     else:
         severe = share > MOST_MISSING

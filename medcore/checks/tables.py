@@ -18,6 +18,10 @@ GIVES_AWAY = 0.98
 RARE = 0.2
 FEW_IN_CLASS = 20
 SMALL = 100
+IF_VISITS = (
+    " If each row is a visit, give the column with its time the role “time of the visit” on Data: "
+    "then each patient's course is learned from, up to the visit that is predicted from."
+)
 CRITERIA = {
     "shrinkage": "so that predictions need little shrinking",
     "optimism": "so that little is learned by heart",
@@ -80,7 +84,9 @@ def _tell_one_outcome(outcome: Column, words: pd.Series) -> Finding:
 
 
 def _check_duplicates(dataset: Dataset) -> Iterator[Finding]:
-    unnamed = [c.name for c in dataset.columns if c.role not in ("patient", "ignored")]
+    # Empty visits of different patients are alike, and no patient is there twice for that.
+    apart = ("ignored",) if dataset.with_role("visit") else ("patient", "ignored")
+    unnamed = [c.name for c in dataset.columns if c.role not in apart]
     doubled = count_duplicates(dataset.frame[unnamed]) if unnamed else 0
     if doubled:
         whole = count_duplicates(dataset.frame)
@@ -116,7 +122,8 @@ def _check_patients(dataset: Dataset) -> Iterator[Finding]:
                 "hint",
                 (column.name,),
                 f"{several:,} patients have more than one row",
-                "Each patient is kept on one side of the split, and intervals count patients.",
+                "Each patient is kept on one side of the split, and intervals count patients."
+                + ("" if dataset.with_role("visit") else IF_VISITS),
                 {"patients": int(patients.nunique()), "rows": len(patients)},
             )
 

@@ -9,7 +9,15 @@ from medcore.data.configure import (
     configure_rows,
     dataset_json,
 )
-from medcore.data.course import fold_visits, has_visits, input_kinds_of
+from medcore.data.course import (
+    fold_visits,
+    has_visits,
+    input_kinds_of,
+    is_course,
+    read_window,
+    series_column,
+    write_window,
+)
 from medcore.data.dicom.brought import Wishes
 from medcore.data.followup import read_causes
 from medcore.data.horizons import write_horizon
@@ -43,6 +51,7 @@ __all__ = [
     "holds_media",
     "infer_task",
     "input_kinds_of",
+    "is_course",
     "join_findings",
     "load_sample",
     "make_dataset",
@@ -54,9 +63,12 @@ __all__ = [
     "read_labels",
     "read_table",
     "read_table_isolated",
+    "read_window",
+    "series_column",
     "treatment_arms",
     "write_horizon",
     "write_labels",
+    "write_window",
 ]
 
 

@@ -3,6 +3,7 @@
 from medcore.figures.calibration import draw_calibration, draw_recalibration
 from medcore.figures.certainty import draw_abstention
 from medcore.figures.comparison import CHARTS, draw_settings, overlay
+from medcore.figures.course import draw_course_map, draw_trajectory
 from medcore.figures.decision import draw_avoided, draw_decision
 from medcore.figures.explanation import draw_effect, draw_importance, draw_shares
 from medcore.figures.forest import draw_forest
@@ -49,6 +50,7 @@ __all__ = [
     "draw_by_class",
     "draw_calibration",
     "draw_confusion",
+    "draw_course_map",
     "draw_decision",
     "draw_effect",
     "draw_forest",
@@ -64,6 +66,7 @@ __all__ = [
     "draw_settings",
     "draw_shares",
     "draw_size_curve",
+    "draw_trajectory",
     "make_figure",
     "overlay",
 ]

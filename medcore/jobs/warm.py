@@ -42,6 +42,7 @@ def ask(home: Home, request: dict[str, Any], timeout: float = 60) -> dict[str, A
     `{"do": "explain_patient", "run_folder": path, "workspace": id, "dataset": id, "values":
     {column: value or None}}` answers as `medcore.explanation.patient.explain_patient`;
     `explain_image` and `similar_images` as the functions of `medcore.explanation` of that kind.
+    `predict_course` and `explain_course` as those of `medcore.explanation.course`.
     `{"do": "ping"}` answers `{"pid": …}`. Raises `MedcoreError` with the sentence of what went
     wrong, `JobError` when the worker crashed or took longer than `timeout` seconds; the next
     request starts a fresh one.
@@ -272,6 +273,22 @@ def _explain_sound(request: Mapping[str, Any]) -> dict[str, Any]:
     return explain_sound(cohort.subject, request["row"], request["column"], request["target"])
 
 
+def _predict_course(request: Mapping[str, Any]) -> dict[str, Any]:
+    from medcore.explanation.course import predict_course
+
+    folder = Path(request["run_folder"])
+    deployed = _open_run(folder, _stamp(folder))
+    return predict_course(deployed, request["values"], request["visits"])
+
+
+def _explain_course(request: Mapping[str, Any]) -> dict[str, Any]:
+    from medcore.explanation.course import explain_course
+
+    folder = Path(request["run_folder"])
+    cohort = _open_cohort(folder, request["workspace"], request["dataset"], _stamp(folder))
+    return explain_course(cohort.subject, request["row"], request["target"])
+
+
 def _stamp(folder: Path) -> int:
     try:
         return (folder / "model.json").stat().st_mtime_ns
@@ -304,6 +321,8 @@ ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "describe_numbers": _describe_numbers,
     "explain_patient": _explain_patient,
     "explain_image": _explain_image,
+    "predict_course": _predict_course,
+    "explain_course": _explain_course,
     "similar_images": _similar_images,
     "explain_sound": _explain_sound,
 }

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from medcore.data import assign_columns
+from medcore.data import assign_columns, is_course
 from medcore.jobs import Job, list_jobs
 from medcore.records import Column, Run
 from medcore.store import read_columns, read_json, read_predictions
@@ -33,6 +33,21 @@ def find_job(run: Run) -> Job | None:
     """Return the newest job that explains a run."""
     jobs = list_jobs(state.current().workspace, kind="explain")
     return next((job for job in jobs if job.run == run.id), None)
+
+
+def choose_view(columns: Sequence[Column]) -> str:
+    """Show what can be explained of a run with these columns; return the view's name."""
+    views = {"model": "What drives the model", "patient": "One patient"}
+    if is_course(columns):
+        # Visits are no values of a form; they have a view of their own.
+        views = {"model": views["model"], "course": "One patient's course"}
+    kinds = {column.kind for column in columns if column.role == "input"}
+    media = {"image": "One image", "audio": "One recording"}
+    views |= {kind: title for kind, title in media.items() if kind in kinds}
+    return st.segmented_control(
+        "View", list(views), default="model", required=True, format_func=views.get,
+        label_visibility="collapsed", key="explain_view",
+    )  # fmt: skip
 
 
 def choose_target(targets: Sequence[str], outcome: Column) -> str:
@@ -67,7 +82,7 @@ def choose_patient(
             st.session_state["explain_entered"] = (run.id, values, f"form{number}")
         held = st.session_state.get("explain_entered")
         return held[1:] if held is not None and held[0] == run.id else None
-    listed = _list_patients(str(run.folder), outcome.name)
+    listed = list_patients(str(run.folder), outcome.name)
     chosen = st.selectbox(
         "Test patient", list(listed), index=None, key=f"explain_row_{run.id}",
         placeholder="Choose one; the highest predictions stand first",
@@ -79,7 +94,7 @@ def choose_patient(
 
 
 @st.cache_data(scope="session", max_entries=4, show_spinner="Listing the test patients …")
-def _list_patients(folder: str, outcome: str) -> dict[str, int]:
+def list_patients(folder: str, outcome: str) -> dict[str, int]:
     """Return the row id of each test row by what was predicted and what happened."""
     predictions = read_predictions(Path(folder))
     frame = predictions.frame

@@ -39,7 +39,7 @@ def show_patient(run: Run) -> None:
             answer = _ask(run, values)
         st.session_state["said"] = (run.id, answer["rows"][0])
     if (said := st.session_state.get("said")) and said[0] == run.id:
-        _show_answer(run, inputs, said[1])
+        show_answer(run, inputs, said[1])
         _show_similar(run, said[1])
 
 
@@ -55,7 +55,7 @@ def _show_similar(run: Run, said: Mapping[str, Any]) -> None:
         show_similar(run, column, outcome, likeliest or "", {"vector": vector})
 
 
-def _write_rule(rule: Mapping[str, Any] | None) -> str | None:
+def write_rule(rule: Mapping[str, Any] | None) -> str | None:
     """Return what the model does where an input is unknown, in a sentence."""
     if rule is None:
         return "The model does not look at this value: it told training patients nothing apart."
@@ -101,7 +101,7 @@ def enter_patient(run: Run, inputs: list[Column], action: str) -> dict[str, Any]
             for place, column in zip(st.columns(3), three, strict=False):
                 with place:
                     key = f"patient_{run.id}_{column.name}"
-                    text = _write_rule(rules.get(column.name))
+                    text = write_rule(rules.get(column.name))
                     values[column.name] = show_field(column, key, text=text)
         asked = st.form_submit_button(action, type="primary", icon=":material/play_arrow:")
     return values if asked else None
@@ -146,7 +146,8 @@ def show_field(column: Column, place: str, value: Any = None, text: str | None =
     return st.text_input(label, value or "", placeholder="unknown", key=place, help=text) or None
 
 
-def _show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None:
+def show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None:
+    """Show what the model says of a patient, and what a reader should know of their values."""
     outcome = next(c for c in read_columns(run.folder) if c.role in ("outcome", "event"))
     with st.container(border=True):
         if said["horizons"]:

@@ -6,6 +6,7 @@ change within a patient its value. Nothing from after the index visit is looked 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -35,12 +36,12 @@ def input_kinds_of(dataset: Dataset) -> set[Kind]:
     return kinds | {"series"} if has_visits(dataset) else kinds
 
 
-def is_course(columns: tuple[Column, ...]) -> bool:
+def is_course(columns: Sequence[Column]) -> bool:
     """Tell whether columns are those of a folded table."""
     return any(column.kind == "series" and column.made_of for column in columns)
 
 
-def series_column(columns: tuple[Column, ...]) -> Column:
+def series_column(columns: Sequence[Column]) -> Column:
     """Return the column that holds the courses of a folded table."""
     return next(c for c in columns if c.kind == "series" and c.made_of)
 

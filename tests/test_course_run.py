@@ -1,0 +1,131 @@
+"""A table of visits from reading to a risk visit by visit: run, predict, explain, findings."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medcore import pipeline
+from medcore.apply import open_run, predict_file
+from medcore.checks import check_dataset
+from medcore.config import RunConfig, change_config
+from medcore.data.configure import assign_columns
+from medcore.data.progression import draw_progression, progression_dataset
+from medcore.errors import ConfigError, DataError
+from medcore.explanation.course import explain_course, predict_course
+from medcore.explanation.subject import open_subject
+from medcore.figures import draw_course_map, draw_trajectory
+from tests.visit_rows import two_patients, visit_config, visit_dataset
+
+QUICK = {
+    "model.name": "gru_d", "train.epochs": 4, "train.learning_rate": 0.02, "series.width": 8,
+    "model.width": 16, "evaluate.resamples": 100,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of GRU-D on a small synthetic cohort; its folder, data set and evaluation."""
+    folder, dataset = tmp_path_factory.mktemp("run"), progression_dataset(160, seed=2)
+    evaluation = pipeline.run(change_config(RunConfig(), QUICK), dataset, folder=folder)
+    return folder, dataset, evaluation
+
+
+def test_last_values_and_the_summary_stand_beside_a_model_of_visits(finished):
+    _, _, evaluation = finished
+    assert set(evaluation.baselines) == {
+        "prevalence", "logistic", "random_forest", "gradient_boosting", "last_logistic",
+        "last_boosting",
+    }  # fmt: skip
+    assert np.isfinite(evaluation.parts["test"].metrics["auroc"].value)
+
+
+def test_a_file_comes_back_with_a_risk_for_each_visit_as_of_that_visit(finished, tmp_path):
+    folder, _, _ = finished
+    new = draw_progression(8, seed=9).drop(columns=["severity", "failed", "follow_up"])
+    mixed = new.sample(frac=1, random_state=0)
+    mixed.to_csv(tmp_path / "new.csv", index=False)
+    predict_file(open_run(folder), tmp_path / "new.csv", tmp_path / "said.csv")
+    said = pd.read_csv(tmp_path / "said.csv")
+    assert len(said) == len(new)
+    assert said["month"].tolist() == mixed["month"].tolist()
+    first = new.groupby("patient").head(2)
+    first.to_csv(tmp_path / "first.csv", index=False)
+    predict_file(open_run(folder), tmp_path / "first.csv", tmp_path / "early.csv")
+    early = pd.read_csv(tmp_path / "early.csv").set_index(["patient", "month"])
+    both = said.set_index(["patient", "month"]).loc[early.index]
+    assert np.array_equal(early["probability_yes"], both["probability_yes"])
+
+
+def test_one_patients_visits_entered_by_hand_give_a_trajectory(finished):
+    folder, _, _ = finished
+    deployed = open_run(folder)
+    visits = [
+        {"month": 6.0, "egfr": 30.0, "albuminuria": None},
+        {"month": 0.0, "egfr": 55.0, "albuminuria": 4.0},
+        {"month": None, "egfr": None, "albuminuria": None},
+    ]
+    said = predict_course(deployed, {"age": 60, "sex": "male"}, visits)
+    assert [at["time"] for at in said["trajectory"]] == [0.0, 6.0]
+    place = said["classes"].index("yes")
+    assert said["value"][place] == said["trajectory"][-1]["targets"]["yes"]["value"]
+    alone = predict_course(deployed, {"age": 60, "sex": "male"}, visits[1:])
+    assert alone["trajectory"] == said["trajectory"][:1]
+    with pytest.raises(DataError, match="No visit is entered"):
+        predict_course(deployed, {"age": 60}, visits[2:])
+    with pytest.raises(DataError, match="has no 'month'"):
+        predict_course(deployed, {"age": 60}, [{"month": None, "egfr": 30.0}])
+
+
+def test_the_shares_of_a_course_make_up_the_difference_to_usual_results(finished):
+    folder, dataset, _ = finished
+    subject = open_subject(folder, dataset)
+    for row in subject.split.parts["test"][:6]:
+        said = explain_course(subject, int(row), "yes")
+        found = np.array(said["found"])
+        assert found.sum() == pytest.approx(said["said"] - said["base"], abs=2e-3)
+        assert abs(said["gap"]) < 2e-3
+        known = np.array([[v is not None for v in line] for line in said["values"]])
+        assert known.shape == found.shape == (5, len(said["times"]))
+        assert not found[~known].any()
+        assert len(said["trajectory"]) == len(said["times"])
+        figure, table = draw_course_map(said, "month")
+        assert len(table) == known.sum()
+        _, points = draw_trajectory(said["trajectory"], "yes", "Risk", "month", 0.2)
+        assert points["value"].between(points["low"], points["high"]).all()
+        assert figure.data[0].z.shape == found.shape
+
+
+def test_a_model_without_a_network_has_no_shares_of_visits(tmp_path):
+    dataset = progression_dataset(100, seed=4)
+    config = change_config(RunConfig(), {**QUICK, "model.name": "logistic"})
+    pipeline.run(config, dataset, folder=tmp_path)
+    subject = open_subject(tmp_path, dataset)
+    with pytest.raises(ConfigError, match="No network of this model"):
+        explain_course(subject, int(subject.split.parts["test"][0]), "yes")
+
+
+def codes(rows, names="who month marker sex ill", roles=None):
+    config = visit_config(roles)
+    found = check_dataset(assign_columns(visit_dataset(rows, names), config))
+    return {finding.code: finding for finding in found}
+
+
+def test_findings_say_what_is_odd_about_visits():
+    assert "single_visit" not in codes(two_patients())
+    odd = codes([*two_patients()[::-1], ("c", 3, 1.0, "f", "no"), ("a", 2, 2.0, "f", "no")])
+    assert {"visits_ordered", "visits_joined", "single_visit"} <= set(odd)
+    clash = codes([*two_patients(), ("a", 5, 99.0, "f", "no")])["visits_unclear"]
+    assert clash.severity == "stop" and "differ in 'marker'" in clash.detail
+    unread = codes([*two_patients(), ("b", "soon", 1.0, "m", "yes")])["visits_unclear"]
+    assert "'soon' in row 8" in unread.title
+    roles = {"who": "patient", "month": "visit", "end": "duration", "died": "event"}
+    rows = [("a", m, float(m), 4, "yes") for m in (0, 2, 4, 6)]
+    late = codes([*rows, ("b", 0, 1.0, 9, "no")], "who month marker end died", roles)
+    assert late["visits_after_end"].title.startswith("1 visits lie after")
+
+
+def test_several_rows_a_patient_ask_whether_they_are_visits():
+    roles = {"who": "patient", "ill": "outcome"}
+    told = codes(two_patients(), roles=roles)["repeated_patients"].detail
+    assert "time of the visit" in told
+    assert "time of the visit" not in codes(two_patients())["repeated_patients"].detail
