@@ -93,8 +93,9 @@ class EvaluateConfig(Section):
     threshold: ThresholdRule = Field(
         "youden", title="Threshold chosen by", json_schema_extra=ADVANCED,
         description="On validation patients only. Youden weighs missed patients and false alarms "
-        "alike, and takes the middle where many thresholds are as good; sensitivity or specificity guarantees a value; cost weighs a missed patient as so "
-        "many false alarms; alarms limits how many of 100 patients alarm; fixed takes yours.",
+        "alike, and takes the middle where many thresholds are as good; sensitivity or specificity "
+        "guarantees a value; cost weighs a missed patient as so many false alarms; alarms limits "
+        "how many of 100 patients alarm; fixed takes yours.",
     )  # fmt: skip
     target: float = Field(
         0.9, gt=0, lt=1, title="Target", json_schema_extra=ADVANCED,

@@ -29,8 +29,9 @@ def choose_threshold(event: np.ndarray, risk: np.ndarray, rule: str, target: flo
 
     youden: the middle of those whose sensitivity + specificity − 1 (Youden 1950) cannot be told
     from the largest, see `_middle_of_best`; f1: largest F1; sensitivity: the highest threshold
-    whose sensitivity reaches the target; specificity: the lowest that reaches it; cost: fewest false alarms + target · missed; alarms: the lowest at which no larger share
-    than the target alarms; fixed: the target itself. With one outcome only, 0.5.
+    whose sensitivity reaches the target; specificity: the lowest that reaches it; cost: fewest
+    false alarms + target · missed; alarms: the lowest at which no larger share than the target
+    alarms; fixed: the target itself. With one outcome only, 0.5.
 
     >>> choose_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.6, 0.9]), "youden", 0.9)
     0.5
