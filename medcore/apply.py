@@ -28,6 +28,7 @@ from medcore.prepare import (
     imputed_cells,
     less_unusual,
     outside_training_range,
+    prepare_rows,
     unexpected_gaps,
 )
 from medcore.recipes import load_model
@@ -162,10 +163,10 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     Keys: classes, value, low, high (lists, or numbers for regression), positive, threshold,
     coverage (that of low–high for numbers), plausible (see `_plausible`), imputed (column, used,
     then), outside (column, value, low, high), unexpected (sentences on gaps that no training
-    patient had) and unusual (the share of training patients less unusual, or None where the model
-    has no network that tells), vectors (by column, what the network that leads makes of a picture).
-    Time to event: value, low and high are risks by cause and by
-    `times`, and horizons (label, time) are among the times.
+    patient had), unusual (the share of training patients less unusual, or None where the model
+    has no network that tells), unusual_images (the same of images, by column) and vectors (by
+    column, what the network that leads makes of a picture). Time to event: value, low and high are
+    risks by cause and by `times`, and horizons (label, time) are among the times.
     """
     values, media = _keep_media(deployed, values)
     return describe_patient(deployed, read_patients(deployed, [values], media))
@@ -193,6 +194,7 @@ def describe_patient(deployed: Deployed, ready: Dataset) -> dict[str, Any]:
         "imputed": [{**cell, "then": then.get(cell["column"], "")} for cell in imputed],
         "unexpected": unexpected_gaps(cohort.rules, ready.frame),
         "unusual": None if share is None else _plain(share)[0],
+        "unusual_images": _unusual_images(deployed.model, ready),
         "vectors": _see_pictures(deployed, ready),
         "outside": outside_training_range(cohort, ready)[
             ["column", "value", "low", "high"]
@@ -211,6 +213,19 @@ def _see_pictures(deployed: Deployed, patient: Dataset) -> dict[str, list[float]
             seen = embed_column(deployed.model, member, patient, rows, column.name)
             found[column.name] = _plain(seen[0])
     return found
+
+
+def _unusual_images(model: FittedModel, ready: Dataset) -> dict[str, float | None]:
+    """Return the share of training images less unusual than the patient's, by column."""
+    if not model.looked:
+        return {}
+    from medcore.train.pretraining import unusual_shares
+
+    blocks = prepare_rows(model.preparations[0], ready).blocks
+    return {
+        column: _plain(unusual_shares(trained, blocks[column]))[0]
+        for column, trained in model.looked.items()
+    }
 
 
 def _plausible(model: FittedModel, plain: np.ndarray) -> dict[str, Any] | None:

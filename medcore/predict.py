@@ -7,7 +7,7 @@ patient's answer is the same to the last bit alone or in a batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,8 @@ class FittedModel:
     `cohort` is a preparation fitted on all rows the members learned from: it tells what is usual
     there, for `imputed_cells` and `outside_training_range`. `preparations` are the members' own.
     `notes` are sentences on how the model came to be. `recalibration` puts the members' joint
-    risks right; None where they are taken as they are.
+    risks right; None where they are taken as they are. `looked` are autoencoders by column of
+    images: they tell how unusual one is.
     """
 
     name: str
@@ -73,6 +74,7 @@ class FittedModel:
     reference: Reference | None = None
     notes: tuple[str, ...] = ()
     recalibration: Mapping[str, Any] | None = None
+    looked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def weights(self) -> Mapping[str, float]:

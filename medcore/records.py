@@ -73,6 +73,7 @@ class Dataset:
     `horizons` and, among others, their `times` are those at which risks are told. Courses:
     `visits`, by patient and time, of which the cells of a series column name the positions.
     Several findings a patient: `labels`, which the outcome's cells name (see `read_labels`).
+    `aside` are the rows that were set aside for lack of an outcome: their inputs may be learned.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Dataset:
     times: tuple[float, ...] = ()
     visits: pd.DataFrame | None = None
     labels: tuple[str, ...] = ()
+    aside: pd.DataFrame | None = None
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; `KeyError` when there is none."""

@@ -78,6 +78,12 @@ class ImageConfig(Section):
         description="A safetensors file to start from, named on the command line or in a settings "
         "file; empty starts from random weights.",
     )  # fmt: skip
+    pretrain: int = Field(
+        0, ge=0, le=500, title="Passes of pre-training", json_schema_extra=ADVANCED,
+        description="Before training, the network learns to draw images again, so many times "
+        "each, those of rows without an outcome included. It starts from what it learned, and the "
+        "model can tell how unusual a new image is. 0 leaves it out.",
+    )  # fmt: skip
     frozen: float = Field(
         0.0, ge=0, le=1, title="Frozen share", json_schema_extra=ADVANCED,
         description="Share of the network's first layers whose starting weights are held.",

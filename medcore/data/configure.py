@@ -139,7 +139,7 @@ def _set_aside(dataset: Dataset, outcome: Column) -> Dataset:
         return dataset
     if not known.any():
         raise DataError(f"The outcome '{outcome.name}' is missing in every row; choose another.")
-    left = replace(dataset, frame=dataset.frame[known])
+    left = replace(dataset, frame=dataset.frame[known], aside=dataset.frame[~known])
     count = int((~known).sum())
     reason = f"{count:,} rows without '{outcome.name}' are set aside; outcomes are never guessed."
     return note_step(left, dataset, "outcome missing", reason, (outcome.name,))

@@ -8,7 +8,7 @@ module with a `width` that maps standardised items (rows, *shape) to vectors (ro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -135,15 +135,22 @@ class Fusion(nn.Module):
         return whole.to(vectors.dtype).index_copy(0, rows, vectors)
 
 
-def start_weights(network: nn.Module, spec: dict) -> None:
+def start_weights(
+    network: nn.Module, spec: dict, starts: Mapping[str, Mapping[str, Any]] | None = None
+) -> None:
     """Give the encoders of a network the starting weights that their settings name.
 
-    Raises `FitError` when a file of weights cannot be used.
+    `starts` are weights by block that pre-training found, as numpy arrays by name. Raises
+    `FitError` when a file of weights cannot be used.
     """
     if not spec["blocks"]:
         return
     fusion = network.encoder
-    for place, block in enumerate(spec["blocks"].values(), start=int(bool(spec["table"]))):
+    for place, (key, block) in enumerate(spec["blocks"].items(), start=int(bool(spec["table"]))):
         settings = block["settings"]
         weights, frozen = settings.get("weights", ""), settings.get("frozen", 0.0)
+        if starts and key in starts:
+            found = {name: torch.from_numpy(array.copy()) for name, array in starts[key].items()}
+            fusion.encoders[place].load_state_dict(found)
+            weights = ""
         start_encoder(fusion.encoders[place], weights, frozen)

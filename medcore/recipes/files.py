@@ -23,6 +23,7 @@ from medcore.prepare import load_preparation, save_preparation
 from medcore.store.folder import MODEL
 from medcore.strategies import is_network
 from medcore.train import TrainedNetwork
+from medcore.train.pretraining import TrainedAutoencoder
 
 WEIGHTS, PREPARE, COHORT = "weights.safetensors", "prepare", "cohort"
 VERSION = 1
@@ -41,6 +42,8 @@ def save_model(folder: Path, model: FittedModel) -> None:
         for place, member in enumerate(model.members)
         for name, array in member.fitted.arrays.items()
     }
+    for place, looked in enumerate(model.looked.values()):
+        arrays |= {f"looked {place}/{name}": array for name, array in looked.arrays.items()}
     if model.reference is not None:
         arrays["reference/outcome"] = np.asarray(model.reference.outcome)
         arrays["reference/predicted"] = np.asarray(model.reference.predicted)
@@ -83,6 +86,7 @@ def _describe(model: FittedModel) -> dict:
         "inputs": [asdict(rule) for rule in model.cohort.rules],
         "preparations": len(model.preparations),
         "recalibration": model.recalibration,
+        "looked": {column: looked.spec for column, looked in model.looked.items()},
         "members": [
             {
                 "name": member.name,
@@ -130,4 +134,8 @@ def _read_model(values: dict, arrays: dict[str, np.ndarray], folder: Path) -> Fi
         reference=Reference(**parts["reference"]) if "reference" in parts else None,
         notes=tuple(values["notes"]),
         recalibration=values.get("recalibration"),
+        looked={
+            column: TrainedAutoencoder(spec, parts[f"looked {place}"])
+            for place, (column, spec) in enumerate(values.get("looked", {}).items())
+        },
     )

@@ -31,6 +31,7 @@ from medcore.recipes.units import unit_ratio
 from medcore.recipes.weights import choose_weights
 from medcore.records import Dataset, Parts, Seen, Watch
 from medcore.strategies import BALANCE_TITLES, RECALIBRATION_TITLES, treats
+from medcore.train import TrainedNetwork
 from medcore.train.balance import balance_notes
 
 
@@ -194,7 +195,17 @@ def _join(
                 members.append(Member(member, len(preparations), weight * share, fitted, told))
             preparations.append(rows.preparation)
     classes = tuple(work.classes)
-    return FittedModel(name, cohort.task, classes, cohort, tuple(preparations), tuple(members))
+    looked = work.rows[folds[0]][0].looked
+    seen = {column: looked[column] for column in looked if _looks(members, column)}
+    return FittedModel(
+        name, cohort.task, classes, cohort, tuple(preparations), tuple(members), looked=seen
+    )
+
+
+def _looks(members: Sequence[Member], column: str) -> bool:
+    """Tell whether a network among the members looks at a column of images."""
+    specs = (m.fitted.spec for m in members if isinstance(m.fitted, TrainedNetwork))
+    return any(column in spec["network"]["blocks"] for spec in specs)
 
 
 def _notes(

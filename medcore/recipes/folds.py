@@ -6,7 +6,7 @@ Multiple imputation makes several completed tables of a fold (draws), each with 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,11 +26,13 @@ from medcore.prepare import (
     tabular_columns,
 )
 from medcore.prepare.imputing import IMPUTERS
+from medcore.recipes.looking import keep_autoencoder, unlabelled_blocks, unlabelled_rows
 from medcore.recipes.plan import Fold, Plan, fit_cost
 from medcore.recipes.units import FileCheckpoint, Unit, fit_unit
 from medcore.records import Dataset, Epoch, Event, Parts, Prepared, Seen, Watch
 from medcore.strategies import ENCODER_TITLES, is_network
 from medcore.train.fit import fit_key
+from medcore.train.pretraining import TrainedAutoencoder
 from medcore.train.rows import check_outcome
 
 TITLES = {
@@ -63,12 +65,16 @@ def title_fit(name: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class FoldRows:
-    """A fold prepared in one way: to learn from, to be judged on, to put risks right with."""
+    """A fold prepared in one way: to learn from, to be judged on, to put risks right with.
+
+    `looked` are autoencoders of its images by column, where there was pre-training.
+    """
 
     preparation: Preparation
     learn: Prepared
     judge: Prepared
     calibration: Prepared | None
+    looked: Mapping[str, TrainedAutoencoder] = field(default_factory=dict)
 
 
 @dataclass
@@ -148,7 +154,7 @@ def prepare_fold(work: Work, place: int, fold: Fold) -> tuple[FoldRows, ...]:
     learned = learn_preparation(work, fold.learn, f"fold {place + 1}")
     calibration = work.parts.get("calibration")
     wanted = work.config.balance.strategy != "none" and calibration is not None
-    found = []
+    found: list[FoldRows] = []
     for draw in range(work.draws):
         preparation = replace(learned, draw=draw) if work.draws > 1 else learned
         rows = kept_rows(work.dataset, fold.learn, work.config)
@@ -158,8 +164,34 @@ def prepare_fold(work: Work, place: int, fold: Fold) -> tuple[FoldRows, ...]:
         apart = None
         if wanted and len(calibration):
             apart = prepare_rows(preparation, work.dataset, calibration)
-        found.append(FoldRows(preparation, learn, judge, apart))
+        looked = found[0].looked if found else _pretrain(work, place, preparation, learn)
+        found.append(FoldRows(preparation, learn, judge, apart, looked))
     return tuple(found)
+
+
+def _pretrain(
+    work: Work, place: int, preparation: Preparation, learn: Prepared
+) -> dict[str, TrainedAutoencoder]:
+    """Let autoencoders learn from a fold's images, those without an outcome included."""
+    if not work.config.image.pretrain or work.resume_only:
+        return {}
+    others = unlabelled_rows(work.dataset, learn.row_id, work.config)
+    looked = {}
+    for column, block in learn.blocks.items():
+        if block.kind != "image" or work.watch.stopping():
+            continue
+        label = f"autoencoder of {column}, fold {place + 1}"
+
+        def emit(epoch: Epoch, column: str = column) -> None:
+            said = f"Learning to look at '{column}': epoch {epoch.epoch} of {epoch.epochs}"
+            work.tell(said, 0.0, epoch)
+
+        looked[column] = keep_autoencoder(
+            [block, *unlabelled_blocks(preparation, work.dataset, others, column)],
+            work.config, label, work.folder, emit, work.watch.stopping,
+        )  # fmt: skip
+        work.note(f"pre-training on {column}", learn.row_id, f"fold {place + 1}")
+    return looked
 
 
 def _keep_imputer(work: Work, row_ids: np.ndarray, label: str) -> Imputer:
@@ -214,6 +246,7 @@ def _fit_name(work: Work, place: int, draw: int, name: str, rows: FoldRows) -> N
     unit = fit_unit(
         name, number, title, rows.learn, rows.judge, work.config,
         folder=work.folder, emit=emit, stopping=stopping,
+        starts={column: told.encoder_weights() for column, told in rows.looked.items()},
     )  # fmt: skip
     if unit is None:
         work.stopped = True

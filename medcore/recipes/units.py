@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing import TimeoutError
 from multiprocessing.pool import ThreadPool
@@ -89,12 +89,14 @@ def fit_unit(
     config: RunConfig,
     *,
     folder: Path | None,
+    starts: Mapping[str, Mapping[str, np.ndarray]] | None = None,
     emit: Callable[[Epoch], None],
     stopping: Callable[[], bool],
 ) -> Unit | None:
     """Fit one model, or take it from `folder`; None when stopped before it could predict.
 
-    What is done about rare classes is done to the rows in `learn` alone.
+    What is done about rare classes is done to the rows in `learn` alone. `starts` are weights that
+    networks' encoders start from, by block.
     """
     kept = None if folder is None else FileCheckpoint(folder / f"{name}-{fold}.safetensors")
     key = _unit_key(label, learn, judge, config) if kept else ""
@@ -105,7 +107,9 @@ def fit_unit(
     fitted: TrainedNetwork | PlainModel | None
     if is_network(name):
         running = None if folder is None else FileCheckpoint(folder / f"{name}-{fold}.running")
-        fitted = _fit_network(name, label, rows, judge, config, ratio, running, emit, stopping)
+        fitted = _fit_network(
+            name, label, rows, judge, config, ratio, starts, running, emit, stopping
+        )
         stopped = fitted is not None and bool(fitted.spec["stopped"])
     else:
         running, stopped = None, False
@@ -143,6 +147,7 @@ def _fit_network(
     judge: Prepared,
     config: RunConfig,
     ratio: np.ndarray | None,
+    starts: Mapping[str, Mapping[str, np.ndarray]] | None,
     checkpoint: FileCheckpoint | None,
     emit: Callable[[Epoch], None],
     stopping: Callable[[], bool],
@@ -155,6 +160,7 @@ def _fit_network(
         fit=label,
         seed=config.seed,
         ratio=ratio,
+        starts=starts,
         checkpoint=checkpoint,
         stopping=stopping,
     )

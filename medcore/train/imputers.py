@@ -7,8 +7,7 @@ stop and go on at any step.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,17 +20,9 @@ from medcore.config import TrainConfig, generator
 from medcore.models.imputers import build_imputer, imputer_spec
 from medcore.records import Epoch
 from medcore.train.device import memory_named, pick_device
-from medcore.train.fit import (
-    Checkpoint,
-    Fit,
-    fit_key,
-    random_state,
-    read_fit,
-    restore_random,
-    start_fit,
-)
-from medcore.train.optimizer import clip_gradients, flat_parameters, learning_rate
-from medcore.train.pause import Pause, check_loss
+from medcore.train.fit import Checkpoint, fit_key, read_fit, start_fit
+from medcore.train.passes import Lesson, run_passes
+from medcore.train.pause import Pause
 
 SET_ASIDE = 0.1
 LEAST_HIDDEN, MOST_HIDDEN = 0.1, 0.7
@@ -115,7 +106,13 @@ def train_imputer(
         key = fit_key(spec, config.model_dump(), fit, seed, matrix)
         read_fit(state, checkpoint, key)
     pause = Pause(state, checkpoint, key, stopping)
-    yield from _run_epochs(state, cells, config, fit, seed, pause)
+    lesson = Lesson(
+        len(matrix),
+        lambda network, rows: _batch_loss(network, cells.values[rows], cells.seen[rows]),
+        lambda network: _judge(network, cells),
+        "of the imputing network",
+    )
+    yield from run_passes(state, lesson, config, fit, seed, pause)
     kept = {
         "network": spec,
         "fit": fit,
@@ -196,51 +193,6 @@ def _set_aside(
     return Cells(*(torch.from_numpy(array.astype(np.float32)).to(device) for array in arrays))
 
 
-def _run_epochs(
-    state: Fit, cells: Cells, config: TrainConfig, fit: str, seed: int, pause: Pause
-) -> Iterator[Epoch]:
-    while not state.finished:
-        start = time.perf_counter()
-        with memory_named(f"epoch {state.epoch} of the imputing network"):
-            if pause.look() or not _run_steps(state, cells, config, fit, seed, pause):
-                return
-            train_loss = float(state.loss_sum) / len(cells.values)
-            check_loss(train_loss, state.epoch)
-            aside_loss = _judge(state, cells)
-        epoch = _close_epoch(state, config, fit, train_loss, aside_loss, start)
-        random = random_state(state.device)
-        yield epoch
-        restore_random(random, state.device)
-
-
-def _run_steps(
-    state: Fit, cells: Cells, config: TrainConfig, fit: str, seed: int, pause: Pause
-) -> bool:
-    """Do the epoch's remaining steps; return False when stopped."""
-    network = state.network.train()
-    rows = len(cells.values)
-    steps = -(-rows // config.batch_size)
-    order = generator(seed, fit, "rows", state.epoch).permutation(rows)
-    batches = np.array_split(order, steps)
-    flats = flat_parameters(state.optimizer)
-    for batch in batches[state.step :]:
-        done = steps * (state.epoch - 1) + state.step
-        for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(config, done, steps * config.epochs)
-        places = torch.from_numpy(batch).to(state.device)
-        loss = _batch_loss(network, cells.values[places], cells.seen[places])
-        loss.backward()
-        clip_gradients([flat.grad for flat in flats], config.clip_norm)
-        state.optimizer.step()
-        for flat in flats:
-            flat.grad.zero_()
-        state.loss_sum.add_(loss.detach(), alpha=len(batch))
-        state.step += 1
-        if pause.due() and pause.look():
-            return False
-    return True
-
-
 def _batch_loss(network: Any, values: Tensor, known: Tensor) -> Tensor:
     """Return the loss with a random share of each row's known cells hidden."""
     layout = network.layout
@@ -252,17 +204,15 @@ def _batch_loss(network: Any, values: Tensor, known: Tensor) -> Tensor:
     return network.loss(values, seen, hidden)
 
 
-def _judge(state: Fit, cells: Cells) -> float:
+def _judge(network: Any, cells: Cells) -> float:
     """Return the mean error of the cells set aside, given all others."""
-    network = state.network.eval()
-    total = torch.zeros((), device=state.device)
+    total = torch.zeros((), device=cells.values.device)
     size = 512
-    with torch.inference_mode():
-        for start in range(0, len(cells.values), size):
-            piece = slice(start, start + size)
-            found = network.estimate(cells.values[piece], cells.seen[piece], JUDGING_PROPOSALS)
-            wrong = _estimate_errors(network.layout, found, cells.values[piece])
-            total += (wrong * cells.aside[piece]).sum()
+    for start in range(0, len(cells.values), size):
+        piece = slice(start, start + size)
+        found = network.estimate(cells.values[piece], cells.seen[piece], JUDGING_PROPOSALS)
+        wrong = _estimate_errors(network.layout, found, cells.values[piece])
+        total += (wrong * cells.aside[piece]).sum()
     return float(total / cells.aside.sum().clamp(min=1))
 
 
@@ -272,30 +222,3 @@ def _estimate_errors(layout: Any, found: Tensor, values: Tensor) -> Tensor:
         right = (found[:, start:stop] * values[:, start:stop]).sum(dim=1)
         wrong[:, start] = -right.clamp(min=1e-6).log()
     return layout.gather(wrong)
-
-
-def _close_epoch(
-    state: Fit, config: TrainConfig, fit: str, train_loss: float, aside_loss: float, start: float
-) -> Epoch:
-    best = state.best_loss is None or aside_loss < state.best_loss
-    if best:
-        state.best_loss, state.best_epoch, state.stale = aside_loss, state.epoch, 0
-        state.keep_best()
-    else:
-        state.stale += 1
-    epoch = Epoch(
-        fit=fit,
-        epoch=state.epoch,
-        epochs=config.epochs,
-        train_loss=train_loss,
-        validation_loss=aside_loss,
-        learning_rate=state.optimizer.param_groups[0]["lr"],
-        seconds=time.perf_counter() - start,
-        best=best,
-    )
-    names = ("epoch", "train_loss", "validation_loss", "learning_rate")
-    state.history.append({name: getattr(epoch, name) for name in names})
-    state.finished = state.epoch == config.epochs or state.stale >= config.patience
-    state.epoch, state.step = state.epoch + 1, 0
-    state.loss_sum.zero_()
-    return epoch

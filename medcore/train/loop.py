@@ -7,7 +7,7 @@ rows comes from (seed, fit, epoch), so that a resumed fit ends with the very sam
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -97,6 +97,7 @@ def train_network(
     fit: str,
     seed: int,
     ratio: np.ndarray | None = None,
+    starts: Mapping[str, Mapping[str, np.ndarray]] | None = None,
     checkpoint: Checkpoint | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Generator[Epoch, None, TrainedNetwork]:
@@ -107,6 +108,7 @@ def train_network(
     after `config.train.patience` epochs without a better one. Without validation rows all epochs
     run and the last weights are kept. `ratio` says how many times more than it occurs each class
     counts under `config.balance` (see `class_ratio`); it is taken out of the validation loss.
+    `starts` are weights that encoders start from, by block.
 
     `stopping` is asked about four times a second; a stop returns the best weights so far, with
     `stopped: true` in the spec. With a `checkpoint`, the fit goes on from there and ends with the
@@ -123,7 +125,7 @@ def train_network(
     torch.manual_seed(int(generator(seed, "torch", fit).integers(2**62)))
     with memory_named("building the network"):
         built = build_from_spec(network)
-        start_weights(built, network)
+        start_weights(built, network, starts)
         state = start_fit(built, config.train, device)
     key = ""
     if checkpoint is not None:

@@ -165,6 +165,8 @@ def show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None
     for sentence in said["unexpected"]:
         st.warning(sentence, icon=":material/help:")
     _show_unusual(said["unusual"])
+    for name, share in said["unusual_images"].items():
+        _show_unusual_image(name, share)
     imputed = said["imputed"]
     if imputed:
         were = "was" if len(imputed) == 1 else "were"
@@ -178,6 +180,20 @@ def show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None
                 },
                 hide_index=True,
             )
+
+
+def _show_unusual_image(name: str, share: float | None) -> None:
+    """Say how unusual the patient's image is, where an autoencoder learned what is usual."""
+    if share is None:
+        return
+    if share >= UNUSUAL:
+        st.warning(
+            f"The image in “{name}” is more unusual than {share:.0%} of those that the model "
+            "learned from: look whether it is of the right kind, and take the answer with care.",
+            icon=":material/image_search:",
+        )
+    else:
+        st.caption(f"The image in “{name}” is more unusual than {share:.0%} of training images.")
 
 
 def _show_unusual(share: float | None) -> None:
