@@ -72,8 +72,7 @@ class Dataset:
     content has one name. `sha256` is the hash of the source file's bytes. Time to event:
     `horizons` and, among others, their `times` are those at which risks are told. Courses:
     `visits`, by patient and time, of which the cells of a series column name the positions.
-    Several findings a patient: `labels`, which the outcome's cells name (see `read_labels`).
-    `aside` are the rows that were set aside for lack of an outcome: their inputs may be learned.
+    `labels`: findings that the outcome's cells name (see `read_labels`). `aside`: rows without one.
     """
 
     name: str
