@@ -23,6 +23,7 @@ FLOORS = {
     "recipes": 6, "certificate": 6, "written": 6, "told": 6.5, "effect": 6.5,
     "pipeline": 7, "apply": 7, "laboratory": 7, "validation": 7.5, "optimism": 7.5,
     "explanation": 7.5, "report": 7.6,
+    "recogniser": 7.5,
     "jobs": 8,
     "__main__": 9, "__init__": 9,
 }  # fmt: skip
