@@ -95,6 +95,14 @@ def _parser() -> argparse.ArgumentParser:
     speech.add_argument("--words", type=Path, metavar="FILE.txt", help="terms of your own, by line")
     speech.set_defaults(command=_transcribe)
 
+    own = commands.add_parser("recogniser", help="train a speech recogniser of your own")
+    own.add_argument("data", metavar="DATA", help="recordings with a table of what was said")
+    own.add_argument("--text", metavar="COLUMN", required=True, help="what was said")
+    own.add_argument("--speaker", metavar="COLUMN", default="", help="who spoke")
+    own.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
+    own.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    own.set_defaults(command=_recogniser)
+
     work = commands.add_parser("work", help="carry out one queued job (what a worker runs)")
     work.add_argument("job", metavar="JOB_ID")
     work.set_defaults(command=_work)
@@ -253,13 +261,12 @@ def _explain(options: argparse.Namespace) -> None:
 
 
 def _transcribe(options: argparse.Namespace) -> int:
-    from medcore.jobs.speech import transcribe_path
+    from medcore.jobs.speech import open_listener, transcribe_path
     from medcore.lexicon import load_lexicon
     from medcore.records import Watch
-    from medcore.speech import Recognizer, find_model
     from medcore.store import write_json
 
-    recognizer = Recognizer(find_model(options.model))
+    recognizer = open_listener(options.model)
     own = _read_lines(options.words) if options.words else []
     lexicon = load_lexicon(own)
     answers = []
@@ -273,6 +280,19 @@ def _transcribe(options: argparse.Namespace) -> int:
         print(sentence, file=sys.stderr)
     print(options.output)
     return 2 if failed else 0
+
+
+def _recogniser(options: argparse.Namespace) -> None:
+    from medcore.data import open_dataset
+    from medcore.recogniser import read_changes, train_recogniser, write_result
+    from medcore.records import Watch
+
+    given = {"text": options.text, "speaker": options.speaker}
+    choice = read_changes(dict(_pair(text, "--set") for text in options.set) | given)
+    watch = Watch(lambda event: _show_progress(event.fraction, event.message))
+    result = train_recogniser(open_dataset(options.data), choice, options.output, watch)
+    print("", *write_result(result), sep="\n", file=sys.stderr)
+    print(options.output)
 
 
 def _read_lines(path: Path) -> list[str]:

@@ -11,6 +11,7 @@ from pages.parts.dictation_source import (
 )
 from pages.parts.dictation_text import show_dictation
 from pages.parts.frame import close_page, open_page
+from pages.parts.own_recogniser import show_own_recogniser
 from pages.parts.wording import edit_words
 
 open_page(
@@ -18,7 +19,7 @@ open_page(
     "What was said, how sure is each word, and which medical words may have been meant? Nothing is "
     "changed without a click.",
 )
-dictate, score = st.tabs(["Dictate", "How well does it hear?"])
+dictate, score, own = st.tabs(["Dictate", "How well does it hear?", "A recogniser of your own"])
 with dictate:
     if choose_model():
         take_recordings()
@@ -31,4 +32,6 @@ with dictate:
     edit_words()
 with score:
     show_scoring()
+with own:
+    show_own_recogniser()
 close_page()

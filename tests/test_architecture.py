@@ -144,6 +144,7 @@ def test_every_page_and_command_is_in_the_readme():
         "validate",
         "report",
         "transcribe",
+        "recogniser",
         "work",
     ):
         assert f"python -m medcore {command}" in readme

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from medcore.__main__ import main
 from medcore.config import AudioConfig, TrainConfig
 from medcore.data.media import MediaFolder
 from medcore.errors import ConfigError, DataError, FitError, StoreError
@@ -170,3 +171,24 @@ def test_a_long_recording_is_heard_piece_by_piece(trained, tmp_path):
     train_recogniser(fresh, choice, tmp_path / "run")
     said = load_recogniser(tmp_path / "run").transcribe(Sound(np.zeros(60 * RATE, np.float32)))
     assert said.text == "" and said.segments == ()
+
+
+def test_the_command_line_trains_one_and_transcribes_with_it(tmp_path, capsys):
+    rng, folder = np.random.default_rng(1), tmp_path / "in"
+    folder.mkdir()
+    texts = ["ab", "ba", "c", "abc"] * 8
+    for number, text in enumerate(texts):
+        soundfile.write(folder / f"{number}.wav", spell_out(rng, text), RATE)
+    table = pd.DataFrame({"file": [f"{n}.wav" for n in range(32)], "said": texts})
+    table.to_csv(folder / "rows.csv", index=False)
+    given = ["--set", "train.epochs=2", "--set", "width=16", "-o", str(tmp_path / "own")]
+    assert main(["recogniser", str(folder), "--text", "said", *given]) == 0
+    out, err = capsys.readouterr()
+    assert out.strip().splitlines()[-1] == str(tmp_path / "own")
+    assert "Of 100 words said" in err and "32 rows brought" in err
+    asked = ["-o", str(tmp_path / "t.json"), "--model", str(tmp_path / "own")]
+    assert main(["transcribe", str(folder / "0.wav"), *asked]) == 0
+    said = read_json(tmp_path, "t.json")[0]
+    assert said["model"] == "a recogniser of your own" and isinstance(said["text"], str)
+    assert main(["recogniser", str(folder), "--text", "nothing", *given]) == 2
+    assert "no column 'nothing'" in capsys.readouterr().err

@@ -252,6 +252,15 @@ def transcribe(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] |
     return transcribe_files(workspace, job, watch)
 
 
+def recogniser(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
+    """Train a recogniser of one's own on a data set; it is kept in the job's folder."""
+    from medcore.recogniser import read_changes, train_recogniser
+
+    dataset = load_dataset(workspace, job.payload["dataset"])
+    choice = read_changes(job.payload["choice"])
+    return train_recogniser(dataset, choice, job_folder(workspace.home, job), watch)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "import": import_table,
     "fetch": fetch_set,
@@ -265,6 +274,7 @@ HANDLERS: Mapping[str, Handler] = {
     "masking": masking,
     "explain": explain,
     "transcribe": transcribe,
+    "recogniser": recogniser,
 }
 LANES: Mapping[str, Lane] = {
     "import": "short",
@@ -279,4 +289,5 @@ LANES: Mapping[str, Lane] = {
     "masking": "long",
     "explain": "short",
     "transcribe": "short",
+    "recogniser": "long",
 }

@@ -165,6 +165,15 @@ def start_transcription(
     return submit(workspace, "transcribe", payload)
 
 
+def start_recogniser(workspace: Workspace, dataset: str, choice: Mapping[str, Any]) -> Job:
+    """Train a recogniser on a data set; `job.result` will be as of `train_recogniser`.
+
+    `choice`: dotted settings of a `RecogniserChoice`, such as text and train.epochs.
+    """
+    get_dataset_row(workspace, dataset)
+    return submit(workspace, "recogniser", {"dataset": dataset, "choice": dict(choice)})
+
+
 def _relative(workspace: Workspace, path: Path) -> str:
     path = inside(workspace, str(path.absolute()))
     return path.relative_to(workspace.folder.resolve()).as_posix()

@@ -11,10 +11,12 @@ from typing import Any
 
 from medcore.errors import DataError, JobError, MedcoreError
 from medcore.lexicon import Lexicon, accept_proposal, apply_edits, load_lexicon
+from medcore.recogniser import OwnRecogniser, holds_recogniser, load_recogniser
 from medcore.records import Event, Watch
 from medcore.speech import (
     Recognizer,
     Recording,
+    Sound,
     Transcript,
     find_model,
     read_sound_isolated,
@@ -24,10 +26,45 @@ from medcore.speech import (
     unpack_collection,
     write_flac,
 )
-from medcore.store import Job, Workspace, drop_upload, inside, load_wording, save_text, text_folder
+from medcore.store import (
+    Job,
+    Workspace,
+    drop_upload,
+    get_job,
+    inside,
+    job_folder,
+    load_wording,
+    save_text,
+    text_folder,
+)
 from medcore.store.files import write_whole
 
 SOUND = "sound.flac"
+# What a page calls a recogniser that was trained in this workspace, before its job's id.
+OWN = "own:"
+Listener = Recognizer | OwnRecogniser
+
+
+def open_listener(model: str, workspace: Workspace | None = None) -> Listener:
+    """Return what hears: a recogniser trained here (a folder, or OWN and its job), or Whisper.
+
+    Raises `DataError` with how to get one where there is none.
+    """
+    if model.startswith(OWN) and workspace is not None:
+        job = get_job(workspace, model.removeprefix(OWN))
+        return load_recogniser(job_folder(workspace.home, job))
+    if model and holds_recogniser(Path(model).expanduser()):
+        return load_recogniser(Path(model).expanduser())
+    return Recognizer(find_model(model))
+
+
+def hear(
+    sound: Sound, listener: Listener, lexicon: Lexicon, language: str | None, watch: Watch
+) -> Transcript | None:
+    """Return what was said; only Whisper's words have times, and corrections proposed."""
+    if isinstance(listener, OwnRecogniser):
+        return None if watch.stopping() else listener.transcribe(sound)
+    return transcribe(sound, listener, lexicon, language=language, watch=watch)
 
 
 def transcribe_files(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
@@ -37,7 +74,7 @@ def transcribe_files(workspace: Workspace, job: Job, watch: Watch) -> dict[str, 
         if not all(path.is_file() for path in paths):
             raise JobError("The uploaded recording is not there any more; upload it again.")
         watch.emit(Event(time.time(), "load", "Loading the speech model", 0.01))
-        recognizer = Recognizer(find_model(job.payload.get("model", "")))
+        recognizer = open_listener(job.payload.get("model", ""), workspace)
         lexicon = load_lexicon(load_wording(workspace)["own"].splitlines())
         if job.payload.get("score"):
             return _score(paths[0], recognizer, lexicon, job.payload, watch)
@@ -74,14 +111,14 @@ def _keep(
     workspace: Workspace,
     path: Path,
     name: str,
-    recognizer: Recognizer,
+    recognizer: Listener,
     lexicon: Lexicon,
     payload: Mapping[str, Any],
     watch: Watch,
 ) -> str | None:
     sound = read_sound_isolated(path, stopping=watch.stopping)
     language = payload.get("language") or None
-    heard = transcribe(sound, recognizer, lexicon, language=language, watch=watch)
+    heard = hear(sound, recognizer, lexicon, language, watch)
     if heard is None:
         return None
     row = save_text(workspace, "dictation", name, heard.text, details=transcript_json(heard))
@@ -91,7 +128,7 @@ def _keep(
 
 def _score(
     archive: Path,
-    recognizer: Recognizer,
+    recognizer: Listener,
     lexicon: Lexicon,
     payload: Mapping[str, Any],
     watch: Watch,
@@ -104,7 +141,7 @@ def _score(
             part = _part_of(watch, number, len(items))
             sound = read_sound_isolated(item.path, stopping=watch.stopping)
             language = payload.get("language") or None
-            heard = transcribe(sound, recognizer, lexicon, language=language, watch=part)
+            heard = hear(sound, recognizer, lexicon, language, part)
             if heard is None:
                 return None
             took, lasted = took + heard.took, lasted + heard.seconds
@@ -132,13 +169,11 @@ def accept_likely(heard: Transcript, least: float | None = None) -> str:
 
 
 def transcribe_path(
-    path: Path, recognizer: Recognizer, lexicon: Lexicon, language: str | None, watch: Watch
+    path: Path, recognizer: Listener, lexicon: Lexicon, language: str | None, watch: Watch
 ) -> dict[str, Any]:
     """Return one file's transcript as plain values; what the command line writes."""
     try:
-        heard = transcribe(
-            read_sound_isolated(path), recognizer, lexicon, language=language, watch=watch
-        )
+        heard = hear(read_sound_isolated(path), recognizer, lexicon, language, watch)
     except MedcoreError as error:
         return {"file": str(path), "error": str(error)}
     assert heard is not None

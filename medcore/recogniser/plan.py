@@ -45,6 +45,22 @@ class RecogniserChoice(Section):
     )
 
 
+def read_changes(changes: Mapping[str, Any]) -> RecogniserChoice:
+    """Return the choice that dotted settings make; what they do not name stays at its default.
+
+    >>> read_changes({"text": "said", "train.epochs": "3"}).train.epochs
+    3
+    """
+    values: dict[str, Any] = {"train": RecogniserChoice.model_fields["train"].default.model_dump()}
+    for path, value in changes.items():
+        section, dot, name = path.partition(".")
+        if dot:
+            values.setdefault(section, {})[name] = value
+        else:
+            values[section] = value
+    return read_recogniser_choice(values)
+
+
 def read_recogniser_choice(values: Mapping[str, Any]) -> RecogniserChoice:
     """Return a checked choice; raises `ConfigError` with the first wrong setting."""
     try:

@@ -34,6 +34,11 @@ class OwnRecogniser:
     beam: int
     arrays: dict[str, np.ndarray]
 
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return LABEL
+
     @cached_property
     def network(self) -> Speller:
         """The network with its weights."""
@@ -68,7 +73,7 @@ class OwnRecogniser:
             segments.append(Segment(begin, len(text), start / RATE, end / RATE))
         return Transcript(
             text, (), tuple(segments), (), "", sound.notes, sound.seconds,
-            time.monotonic() - started, LABEL,
+            time.monotonic() - started, self.label,
         )  # fmt: skip
 
     def save(self, folder: Path) -> None:

@@ -19,6 +19,7 @@ from medcore.prepare.hearing import Spectra, load_spectra
 from medcore.recogniser.plan import RecogniserChoice
 from medcore.recogniser.tokens import Tokens, learn_tokens, plain_text
 from medcore.recogniser.use import OwnRecogniser
+from medcore.recogniser.words import write_measure, write_result
 from medcore.records import Dataset, Event, Watch
 from medcore.sound import RATE, count_frames, kept_seconds
 from medcore.speech import Recording, score_recordings
@@ -73,6 +74,8 @@ def train_recogniser(
     result |= {"choice": choice.model_dump(mode="json"), "dataset": dataset.name,
                "sha256": dataset.sha256, "rows": {k: len(v) for k, v in rows.parts.items()},
                "ledger": list(rows.ledger), "seconds": time.time() - started}  # fmt: skip
+    result["sentences"] = list(write_result(result))
+    result["written"] = {name: write_measure(m) for name, m in result["measures"].items()}
     own.save(folder)
     write_json(folder, RESULT, result)
     _tell(watch, "Finished", 1.0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from medcore.errors import MedcoreError
-from medcore.jobs import get_job, start_transcription, tend
+from medcore.jobs import get_job, list_jobs, start_transcription, tend
 from medcore.speech import ENDINGS, find_model, most_minutes
 from medcore.store import list_texts, stage_upload
 from pages.parts import state
+from pages.parts.frame import write_time
 
 JOB, SCORE_JOB, CHOSEN, REFUSED = "speech_job", "speech_score_job", "dictation", "speech_refused"
 LANGUAGES = {
@@ -20,7 +21,15 @@ LANGUAGES = {
 
 def choose_model() -> bool:
     """Show which speech model is used and how to use another; tell whether there is one."""
+    own = list_own()
     with st.expander("Speech model and language"):
+        if own:
+            st.selectbox(
+                "Recogniser", ["", *own], key="speech_own",
+                format_func=lambda name: own.get(name, "the speech model named below"),
+                help="Those of your own were trained on this page; their words have no times and "
+                "no corrections.",
+            )  # fmt: skip
         st.text_input(
             "Folder of a faster-whisper model, or its name on the hub", key="speech_model",
             placeholder="empty: MEDCORE_SPEECH_MODEL, else the small English one",
@@ -31,6 +40,9 @@ def choose_model() -> bool:
             "Language", list(LANGUAGES), format_func=LANGUAGES.get, key="speech_language",
             help="Models that know only English take everything for English.",
         )  # fmt: skip
+    if st.session_state.get("speech_own"):
+        st.caption("A recogniser of your own. The sound stays on this server.")
+        return True
     try:
         found = find_model(st.session_state.get("speech_model", ""))
     except MedcoreError as error:
@@ -38,6 +50,21 @@ def choose_model() -> bool:
         return False
     st.caption(f"Speech model: {found.label}. The sound stays on this server.")
     return True
+
+
+def list_own() -> dict[str, str]:
+    """Return the recognisers that were trained in this workspace, with what they are called."""
+    jobs = list_jobs(state.current().workspace, kind="recogniser")
+    return {
+        f"own:{job.id}": f"{job.result['dataset']}, {write_time(job.created)}"
+        for job in jobs
+        if job.state == "finished"
+    }
+
+
+def chosen_model() -> str:
+    """Return which model transcribes: one of the workspace's own, or the one that is named."""
+    return st.session_state.get("speech_own") or st.session_state.get("speech_model", "")
 
 
 def take_recordings() -> None:
@@ -64,7 +91,7 @@ def _start(given: list[tuple[str, object]], *, score: bool) -> bool:
     try:
         staged = [(stage_upload(workspace, name, file), name) for name, file in given]
         job = start_transcription(
-            workspace, staged, model=st.session_state.get("speech_model", ""),
+            workspace, staged, model=chosen_model(),
             language=st.session_state.get("speech_language", ""), score=score,
         )  # fmt: skip
     except MedcoreError as error:

@@ -22,6 +22,7 @@ WORK = {
     "laboratory": "Laboratory",
     "report": "Report",
     "transcribe": "Transcribing",
+    "recogniser": "Training a recogniser",
     "masking": "Filling hidden values",
     "explain": "Explaining",
 }

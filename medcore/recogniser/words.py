@@ -1,0 +1,42 @@
+"""What came of a recogniser, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+FEW_SPEAKERS = 5
+
+
+def write_measure(measure: Mapping[str, Any]) -> str:
+    """Return a measure in per cent with its interval, or why it has none.
+
+    >>> write_measure({"value": 0.125, "low": 0.1, "high": 0.2, "n": 40, "reason": ""})
+    '12.5 (10.0–20.0)'
+    """
+    if measure["value"] is None:
+        return f"undefined: {measure['reason']}"
+    said = f"{100 * measure['value']:.1f}"
+    if measure["low"] is None:
+        return f"{said} ({measure['reason']})"
+    return f"{said} ({100 * measure['low']:.1f}–{100 * measure['high']:.1f})"
+
+
+def write_result(result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a person should know of a trained recogniser."""
+    measures, counts = result["measures"], result["counts"]
+    yield (
+        f"Of 100 words said, {write_measure(measures['wer_raw'])} were heard wrong, missed or "
+        f"added; of 100 letters {write_measure(measures['cer_raw'])}."
+    )
+    recordings = f"{counts['recordings']:,} recordings"
+    if result["choice"]["speaker"]:
+        yield f"Judged on {recordings} of {counts['speakers']:,} speakers whom it never heard."
+        if counts["speakers"] < FEW_SPEAKERS:
+            yield "With so few speakers this says little about others."
+    else:
+        yield (
+            f"Judged on {recordings} that it never heard, but their speakers may be the same: "
+            "others will be understood less well."
+        )
+    yield from result["ledger"]

@@ -1,0 +1,147 @@
+"""A recogniser of one's own: trained on the data set in use, what came of it, and its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from medcore.errors import MedcoreError
+from medcore.jobs import Job, list_jobs, start_recogniser
+from medcore.records import Dataset
+from pages.parts import state
+from pages.parts.dictation_score import NAMES
+from pages.parts.player import play
+from pages.parts.waiting import watch_job
+
+KIND = "recogniser"
+TOKENS = {"characters": "characters", "bpe": "pieces of words (many hours of speech)"}
+SHOWN = ("wer_raw", "cer_raw", "term_recall", "number_accuracy")
+LINES = 300
+
+
+def show_own_recogniser() -> None:
+    """Show what to train on, how far it is, and what came of the last one."""
+    st.markdown(
+        "Train a small recogniser on your own recordings: for commands, a few hundred phrases, or "
+        "a language that no model at hand knows. It spells what its texts have taught it; free "
+        "speech is heard far better by a pretrained model."
+    )
+    dataset = _find_dataset()
+    job = next(iter(list_jobs(state.current().workspace, kind=KIND)), None)
+    if job is not None and job.active:
+        st.fragment(watch_job, run_every=1)(job.id)
+        return
+    if dataset is not None:
+        _ask(dataset)
+    if job is not None:
+        _show_end(job)
+
+
+def _find_dataset() -> Dataset | None:
+    """Return the data set in use where it has recordings and texts; say what is missing."""
+    used = state.current().dataset
+    if used is not None:
+        dataset = state.table()
+        if any(column.kind == "audio" for column in dataset.columns):
+            return dataset
+    st.info(
+        "Bring recordings together with a table: a column that names each file, and one that says "
+        "what was said in it.",
+        icon=":material/mic:",
+    )
+    state.link("data", "Bring recordings on Data", ":material/upload:")
+    return None
+
+
+def _ask(dataset: Dataset) -> None:
+    columns = [c.name for c in dataset.columns if c.kind in ("text", "category")]
+    columns = [name for name in columns if dataset.frame[name].nunique() > 1]
+    if not columns:
+        st.warning("No column of this data set says what was said.", icon=":material/subtitles:")
+        return
+    likely = next((n for n in columns if n.lower() in ("text", "said", "transcript")), columns[0])
+    people = [c.name for c in dataset.with_role("patient", "site")] or [None]
+    left, middle, right = st.columns(3)
+    text = left.selectbox(
+        "What was said", columns, index=columns.index(likely), key="own_text",
+        help="The column with the text of each recording.",
+    )  # fmt: skip
+    speaker = middle.selectbox(
+        "Speaker", [None, *(n for n in columns if n != text)], key="own_speaker",
+        index=_place(people[0], [None, *(n for n in columns if n != text)]),
+        format_func=lambda name: "not known: divided at random" if name is None else name,
+        help="Nobody is learned from and judged on. Without speakers the error rates flatter.",
+    )  # fmt: skip
+    tokens = right.selectbox(
+        "Written in", list(TOKENS), format_func=TOKENS.get, key="own_tokens",
+        help="Characters suit few recordings.",
+    )  # fmt: skip
+    epochs = left.number_input(
+        "Epochs", 1, 500, 60, key="own_epochs", help="Passes over the training recordings."
+    )
+    if st.button("Train a recogniser", type="primary", key="train_own"):
+        choice: dict[str, Any] = {"text": text, "speaker": speaker or "", "tokens": tokens}
+        choice["train.epochs"] = int(epochs)
+        try:
+            start_recogniser(state.current().workspace, state.current().dataset.id, choice)
+        except MedcoreError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+        st.rerun()
+
+
+def _place(name: str | None, names: list) -> int:
+    return names.index(name) if name in names else 0
+
+
+def _show_end(job: Job) -> None:
+    if job.state == "failed":
+        st.error(job.error or "The training failed.", icon=":material/error:")
+    elif job.state == "stopped":
+        st.warning("The training was stopped; nothing was kept.", icon=":material/stop_circle:")
+    elif job.state == "finished":
+        _show_result(job.result)
+
+
+def _show_result(result: Mapping[str, Any]) -> None:
+    st.subheader("How well it hears", anchor=False)
+    for sentence in result["sentences"]:
+        st.markdown(f"- {sentence}")
+    st.dataframe(
+        {
+            "Measure": [NAMES[name][0] for name in SHOWN],
+            "Value": [result["written"][name] for name in SHOWN],
+            "What it means": [NAMES[name][1] for name in SHOWN],
+        },
+        hide_index=True,
+    )
+    st.caption("To transcribe with it, choose it under “Speech model and language” on Dictate.")
+    table = pd.DataFrame(result["texts"])
+    wrong = table[table["said"] != table["heard"]]
+    with st.expander(f"What was said and heard: {len(wrong):,} of {len(table):,} differ"):
+        st.dataframe(
+            table.assign(row=table["row"] + 1).head(LINES), hide_index=True,
+            column_config={"row": "Row", "said": "Said", "heard": "Heard", "speaker": "Speaker"},
+        )  # fmt: skip
+        csv = table.to_csv(index=False).encode()
+        st.download_button("Download as CSV", csv, "heard.csv", "text/csv", key="csv_heard",
+                           on_click="ignore")  # fmt: skip
+        _play_one(wrong, result)
+
+
+def _play_one(wrong: pd.DataFrame, result: Mapping[str, Any]) -> None:
+    used = state.current().dataset
+    if wrong.empty or used is None or used.sha256 != result["sha256"]:
+        return
+    dataset = state.table()
+    column = next(column.name for column in dataset.columns if column.kind == "audio")
+    rows = wrong.set_index("row")
+    row = st.selectbox(
+        "Listen to one that differs", list(rows.index[:LINES]), key="own_row",
+        format_func=lambda row: f"“{rows.loc[row, 'said']}” heard as “{rows.loc[row, 'heard']}”",
+    )  # fmt: skip
+    if dataset.media is not None:
+        play(dataset.media, str(dataset.frame[column][row]))
