@@ -6,7 +6,7 @@ patient's answer is the same to the last bit alone or in a batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,11 +47,13 @@ class Reference:
 
     `outcome`: (rows,) class codes or values; `predicted`: (rows, classes) or (rows,), as the model
     said before its risks were put right: the same patients cannot teach and vouch. Effect of
-    treatment: the doubly robust scores, and the effects.
+    treatment: the doubly robust scores, and the effects. `reach` (rows, 2): how far the
+    quantiles of a number lay below and above it, where networks learned them.
     """
 
     outcome: np.ndarray
     predicted: np.ndarray
+    reach: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +159,36 @@ def predict_prepared(
     return recalibrate(total, model.recalibration), plain
 
 
+def predict_reach(
+    model: FittedModel, dataset: Dataset, row_ids: np.ndarray | None = None
+) -> np.ndarray | None:
+    """Return how far a number's quantiles lie below and above it, (rows, 2).
+
+    The weighted mean over the networks that learned them; None where none did.
+    """
+    return join_reach(
+        (member.weight, member.fitted, lambda at=member.preparation: prepare_rows(
+            model.preparations[at], dataset, row_ids))
+        for member in model.members
+    )  # fmt: skip
+
+
+def join_reach(
+    parts: Iterable[tuple[float, Any, Callable[[], Prepared]]],
+) -> np.ndarray | None:
+    """Return the weighted mean of the reaches of fitted members that have any, (rows, 2)."""
+    from medcore.train import TrainedNetwork
+    from medcore.train.quantiles import predict_reach
+
+    total, weights = 0.0, 0.0
+    for weight, fitted, prepare in parts:
+        if isinstance(fitted, TrainedNetwork) and weight:
+            reach = predict_reach(fitted, prepare())
+            if reach is not None:
+                total, weights = total + weight * reach, weights + weight
+    return total / weights if weights else None
+
+
 def recalibrate(said: np.ndarray, recalibration: Mapping[str, Any] | None) -> np.ndarray:
     """Return an answer put right, or as it is."""
     if recalibration is None:
@@ -182,14 +214,16 @@ def predict_dataset(
 
     Classes: the Venn–Abers interval of each class against the rest, or of each finding (Vovk and
     Petej 2014), widened to hold the estimate. Numbers: the split conformal interval that holds a
-    share `coverage` of new patients' values (Lei et al. 2018). Time to event: the 95 % interval of
+    share `coverage` of new patients' values (Lei et al. 2018), around the quantiles where networks
+    learned them (Romano et al. 2019). Time to event: the 95 % interval of
     what became of reference patients with a similar risk, widened to hold the estimate. Effect of
     treatment: that of the average effect in reference patients with a similar one. Without
     reference patients low and high are NaN.
     """
     value, plain = predict_both(model, dataset, row_ids)
     index = dataset.frame.index if row_ids is None else row_ids
-    low, high = predict_interval(model, value, plain, coverage)
+    reach = predict_reach(model, dataset, row_ids) if model.task == "regression" else None
+    low, high = predict_interval(model, value, plain, coverage, reach)
     rows, cohort = np.asarray(index, dtype=np.int64), model.cohort
     told = (cohort.horizons, cohort.times, model.task)
     return Predicted(rows, model.classes, value, low, high, plain, *told)
@@ -239,11 +273,15 @@ def with_gaps(block: Block) -> np.ndarray:
 
 
 def predict_interval(
-    model: FittedModel, value: np.ndarray, plain: np.ndarray, coverage: float = COVERAGE
+    model: FittedModel,
+    value: np.ndarray,
+    plain: np.ndarray,
+    coverage: float = COVERAGE,
+    reach: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper bounds that belong to predictions, shaped as they are.
 
-    `plain`: the predictions as they were before risks were put right.
+    `plain`: the predictions as they were before risks were put right; `reach`: as `predict_reach`.
     """
     reference = model.reference
     if reference is None or not len(reference.outcome):
@@ -252,11 +290,24 @@ def predict_interval(
         low, high = similar_effect(reference.predicted, reference.outcome, value)
         return np.minimum(low, value), np.maximum(high, value)
     if model.task == "regression":
-        reach = conformal_reach(np.abs(reference.outcome - reference.predicted), coverage)
-        return value - reach, value + reach
+        return _number_interval(reference, value, coverage, reach)
     if model.task == "survival":
         return _risk_intervals(reference, value, np.asarray(model.cohort.times))
     low, high = _class_intervals(reference, plain)
+    return np.minimum(low, value), np.maximum(high, value)
+
+
+def _number_interval(
+    reference: Reference, value: np.ndarray, coverage: float, reach: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the estimate less and plus what it reaches, and as much more as the promise needs."""
+    error = reference.outcome - reference.predicted
+    if reach is None or reference.reach is None:
+        further = conformal_reach(np.abs(error), coverage)
+        return value - further, value + further
+    short = np.maximum(-error - reference.reach[:, 0], error - reference.reach[:, 1])
+    further = conformal_reach(short, coverage)
+    low, high = value - reach[:, 0] - further, value + reach[:, 1] + further
     return np.minimum(low, value), np.maximum(high, value)
 
 

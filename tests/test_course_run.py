@@ -129,3 +129,21 @@ def test_several_rows_a_patient_ask_whether_they_are_visits():
     told = codes(two_patients(), roles=roles)["repeated_patients"].detail
     assert "time of the visit" in told
     assert "time of the visit" not in codes(two_patients())["repeated_patients"].detail
+
+
+def test_a_forecast_has_intervals_of_its_own_width_that_are_judged(tmp_path):
+    roles = {"systolic_bp": "outcome", "kidney_failure_within_year": "ignored"}
+    config = change_config(
+        RunConfig(), {**QUICK, "data.roles": roles, "model.quantiles": True, "split.kind": "kfold"}
+    )
+    config = change_config(config, {"split.folds": 2})
+    evaluation = pipeline.run(config, progression_dataset(120, seed=5), folder=tmp_path)
+    assert evaluation.task == "regression"
+    told = pd.read_parquet(tmp_path / "predictions.parquet")
+    mine = told[(told["model"] == "model") & (told["part"] == "test")]
+    width = mine["high"] - mine["low"]
+    assert width.nunique() > 10
+    assert evaluation.curves["uncertainty"]["intervals"]["coverage"]["value"] > 0.6
+    said = predict_course(open_run(tmp_path), {"age": 60}, [{"month": 0.0, "systolic_bp": 150.0}])
+    point = said["trajectory"][0]["targets"]["next systolic_bp"]
+    assert point["low"] < point["value"] < point["high"]

@@ -178,7 +178,10 @@ def _is_optional(path: str) -> bool:
 # What the presets mean where a column of another kind is an input; a pass takes longer there, and
 # one-cycle training is best at its very end.
 _AUDIO = {"train.learning_rate": 3e-3, "train.batch_size": 32, "train.weight_decay": 0.05}
-_SERIES = {"train.learning_rate": 5e-3, "train.batch_size": 64, "train.weight_decay": 0.02}
+_SERIES = {
+    "train.learning_rate": 5e-3, "train.batch_size": 64, "train.weight_decay": 0.02,
+    "model.quantiles": True,
+}  # fmt: skip
 _IMAGE = {"train.learning_rate": 3e-3, "train.batch_size": 64, "train.weight_decay": 0.05}
 KIND_PRESETS: dict[Kind, dict[Preset, dict[str, Any]]] = {
     "image": {

@@ -155,6 +155,12 @@ class ModelConfig(Section):
         "spread; neither changes who ranks above whom. Isotonic bends freely and needs 1,000 "
         "patients.",
     )  # fmt: skip
+    quantiles: bool = Field(
+        False, title="Learn the interval of a number", json_schema_extra=ADVANCED,
+        description="Networks for a number also learn its quantiles, so that an interval is wide "
+        "where outcomes vary much and narrow where they do not (conformalised quantile regression, "
+        "Romano et al. 2019); else all are as wide. Set by the presets for visits.",
+    )  # fmt: skip
     intervals: int = Field(
         20, ge=2, le=200, title="Intervals of time", json_schema_extra=ADVANCED,
         description="For the logistic hazard and DeepHit: pieces that follow-up is divided into, "

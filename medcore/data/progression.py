@@ -19,11 +19,11 @@ MONTHS, HORIZON = 72, 12
 TRUTH = "The truth about the synthetic patient; ignored as an input."
 # Usual value, change by one unit of severity, spread of the measurement, share measured at a visit.
 TESTS = {
-    "egfr": (62.0, -7.0, 12.0, 0.55),
-    "albuminuria": (4.0, 0.5, 0.9, 0.35),
-    "systolic_bp": (134.0, 3.0, 14.0, 0.8),
-    "haemoglobin": (13.2, -0.4, 1.1, 0.45),
-    "potassium": (4.5, 0.15, 0.4, 0.45),
+    "egfr": (62.0, -7.0, 16.0, 0.55),
+    "albuminuria": (4.0, 0.5, 1.2, 0.35),
+    "systolic_bp": (134.0, 3.0, 17.0, 0.8),
+    "haemoglobin": (13.2, -0.4, 1.4, 0.45),
+    "potassium": (4.5, 0.15, 0.5, 0.45),
 }
 UNITS = {
     "month": "months", "age": "years", "egfr": "mL/min", "albuminuria": "log mg/g",
@@ -81,7 +81,7 @@ def _draw_patient(
     told["sex"] = np.full(len(months), rng.choice(["female", "male"]))
     for test, (usual, change, spread, share) in TESTS.items():
         values = usual + change * here + rng.normal(scale=spread, size=len(months))
-        lean = 1.3 * (here - 0.5) if informative else 0.0
+        lean = 1.7 * (here - 0.5) if informative else 0.0
         chance = 1 / (1 + np.exp(-(np.log(share / (1 - share)) + lean)))
         told[test] = np.where(rng.random(len(months)) < chance, values.round(2), np.nan)
     soon = bool(len(failed_at)) and end <= index + HORIZON

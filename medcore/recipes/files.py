@@ -47,6 +47,8 @@ def save_model(folder: Path, model: FittedModel) -> None:
     if model.reference is not None:
         arrays["reference/outcome"] = np.asarray(model.reference.outcome)
         arrays["reference/predicted"] = np.asarray(model.reference.predicted)
+        if model.reference.reach is not None:
+            arrays["reference/reach"] = model.reference.reach
     save_file(arrays, folder / f"{WEIGHTS}.tmp")
     os.replace(folder / f"{WEIGHTS}.tmp", folder / WEIGHTS)
     text = json.dumps(_describe(model), ensure_ascii=False)

@@ -20,8 +20,10 @@ from medcore.predict import (
     FittedModel,
     Member,
     Reference,
+    join_reach,
     predict_both,
     predict_member,
+    predict_reach,
     recalibrate,
 )
 from medcore.prepare import Preparation, describe_left, prepare_rows
@@ -262,7 +264,8 @@ def _with_reference(work: Work, fitted: Fitted) -> Fitted:
         outcome = prepare_rows(fitted.model.preparations[0], work.dataset, rows).outcome
         said, plain = predict_both(fitted.model, work.dataset, rows)
     work.note("intervals of a patient's prediction", rows)
-    model = replace(fitted.model, reference=Reference(outcome, plain))
+    reach = None if work.classes else _held_reach(work, fitted)
+    model = replace(fitted.model, reference=Reference(outcome, plain, reach))
     fitted = replace(fitted, model=model, seen=tuple(work.seen))
     if method == "none":
         return fitted
@@ -277,6 +280,22 @@ def _with_reference(work: Work, fitted: Fitted) -> Fitted:
     held = {"uncalibrated": fitted.held_out["model"]} | fitted.held_out
     held["model"] = recalibrate(held["model"], told)
     return replace(fitted, model=model, held_out=held, seen=tuple(work.seen))
+
+
+def _held_reach(work: Work, fitted: Fitted) -> np.ndarray | None:
+    """Return how far a number's quantiles lie beside it for the patients that intervals rest on."""
+    rows, model = work.parts.get("calibration"), fitted.model
+    if rows is not None and len(rows):
+        return predict_reach(model, work.dataset, rows)
+    found = [
+        join_reach(
+            (model.weights.get(name, 0.0), unit.fitted, lambda judge=rows.judge: judge)
+            for name in work.plan.members
+            for unit, rows in zip(work.fitted(name, place), work.rows[place], strict=True)
+        )
+        for place in dict.fromkeys(np.maximum(fitted.fold, 0).tolist())
+    ]
+    return None if any(reach is None for reach in found) else np.concatenate(found)
 
 
 def _check_isotonic(plan: Plan, parts: Parts, config: RunConfig) -> None:

@@ -195,6 +195,9 @@ def _add_network(graph: Graph, spec: Mapping[str, Any], weights: _Weights, sourc
         return graph.add("ReduceMean", graph.add("Sigmoid", answer), axes=[1], keepdims=0)
     if spec["task"] != "regression":
         return graph.add("ReduceMean", graph.add("Softmax", answer, axis=2), axes=[1], keepdims=0)
+    if network["outputs"] > 1:
+        # Quantiles stand beside the number.
+        answer = graph.add("Gather", answer, graph.constant(np.array([0])), axis=2)
     mean = graph.add("ReduceMean", answer, axes=[1], keepdims=0)
     spread = graph.constant(np.float64(spec["outcome_spread"]))
     return graph.add(

@@ -38,6 +38,7 @@ from medcore.train.hazards import Hazards, plan_hazards
 from medcore.train.loss import Emphasis, build_emphasis, ensemble_losses, member_loss
 from medcore.train.optimizer import clip_gradients, flat_parameters, learning_rate
 from medcore.train.pause import Pause, check_loss
+from medcore.train.quantiles import Quantiles, plan_quantiles
 from medcore.train.risks import hazards_spec, keep_baseline
 from medcore.train.rows import (
     Rows,
@@ -67,7 +68,7 @@ class Course:
     augmentation: Augmentation | None
     chance: np.ndarray | None
     judge_rows: int
-    hazards: Hazards | Arms | None = None
+    hazards: Hazards | Arms | Quantiles | None = None
 
     @cached_property
     def batch_size(self) -> int:
@@ -117,6 +118,7 @@ def train_network(
     check_outcome(train)
     device = pick_device(config.train.device)
     hazards = plan_hazards(name, train, config.model.intervals) or plan_arms(name, train)
+    hazards = hazards or plan_quantiles(train, config)
     outputs = 1 if train.task == "regression" else len(train.classes)
     body = BODIES.get(name, name)
     outputs = hazards.outputs if hazards is not None else outputs
@@ -169,7 +171,7 @@ def _plan_course(
     seed: int,
     device: torch.device,
     ratio: np.ndarray | None,
-    hazards: Hazards | Arms | None,
+    hazards: Hazards | Arms | Quantiles | None,
 ) -> Course:
     scale = outcome_scale(train)
     seen = seen_blocks(network, train)
