@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from medcore.evaluate import prognosis_words
+from medcore.evaluate import effect_words, prognosis_words
 from medcore.records import Evaluation, Metric, PartEvaluation
 from medcore.strategies import ENCODER_TITLES
 
@@ -112,6 +112,12 @@ MODELS = {
     "deepsurv": "DeepSurv (deep Cox regression)",
     "logistic_hazard": "Logistic hazard (network)",
     "deephit": "DeepHit (competing causes)",
+    "dr_learner": "DR-learner (doubly robust)",
+    "s_learner": "S-learner (one outcome model)",
+    "t_learner": "T-learner (an outcome model each arm)",
+    "x_learner": "X-learner",
+    "tarnet": "TARNet (network)",
+    "dragonnet": "DragonNet (network)",
     **ENCODER_TITLES,
 }
 
@@ -144,6 +150,8 @@ def label_metric(name: str, task: str = "") -> str:
     """
     if _of_time(name, task):
         return prognosis_words.label_figure(name)
+    if (said := effect_words.label_effect(name)) is not None:
+        return said
     if name in LABELS:
         return LABELS[name][0]
     for stem in BY_CLASS:
@@ -163,6 +171,8 @@ def explain_metric(name: str, task: str = "") -> str:
     """Return what a metric means for patients."""
     if _of_time(name, task):
         return prognosis_words.explain_figure(name)
+    if (said := effect_words.explain_effect(name)) is not None:
+        return said
     return LABELS.get(name, LABELS.get(name.split("_")[0], ("", "")))[1]
 
 
@@ -197,6 +207,8 @@ def leading_metrics(evaluation: Evaluation) -> tuple[str, str, str]:
 
 def write_headline(evaluation: Evaluation, outcome: str, unit: str = "") -> str:
     """Return the sentence that opens the results; `outcome` is the predicted column's name."""
+    if evaluation.task == "effect":
+        return effect_words.write_effect(evaluation.effect, evaluation.positive)
     part = evaluation.parts["test"]
     if evaluation.task == "regression":
         return _number_sentence(part, unit)

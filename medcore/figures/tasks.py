@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from medcore.config import Task
-from medcore.figures import calibration, decision, judgement, prognosis
+from medcore.figures import calibration, decision, effect, judgement, prognosis
 from medcore.figures.judgement import Drawn
 from medcore.records import Evaluation
 
@@ -77,10 +77,24 @@ def _draw_survival(evaluation: Evaluation, _: str, unit: str) -> Charts:
     return drawn
 
 
+def _draw_effect(evaluation: Evaluation, _: str, __: str) -> Charts:
+    curves, told = evaluation.curves["model"], evaluation.effect
+    return {
+        "averages": effect.draw_averages(told),
+        "balance": effect.draw_balance(curves["balance"]),
+        "overlap": effect.draw_overlap(curves["propensity"], told),
+        "effect_calibration": effect.draw_effect_calibration(curves["calibration"], told),
+        "qini": effect.draw_qini(curves["uplift"], told),
+        "uplift": effect.draw_uplift(curves["uplift"], told),
+        "effects": effect.draw_effects(curves["effects"], told),
+    }
+
+
 DRAW: Mapping[Task, Callable[[Evaluation, str, str], Charts]] = {
     "binary": _draw_binary,
     "multiclass": _draw_multiclass,
     "multilabel": _draw_multilabel,
     "regression": _draw_regression,
     "survival": _draw_survival,
+    "effect": _draw_effect,
 }
