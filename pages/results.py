@@ -26,6 +26,7 @@ from pages.parts.luck import show_luck
 from pages.parts.pictures import show_charts
 from pages.parts.strategies import show_strategies
 from pages.parts.threshold import show_threshold
+from pages.parts.treatment import show_effect
 
 # What each view is made of; a section shows nothing where it has nothing to say.
 VIEWS = {
@@ -53,9 +54,12 @@ def show_presentation(run: Run) -> None:
     """Show what a meeting needs: the sentence, the figures, four charts, and the limits."""
     evaluation = load_evaluation(str(run.folder))
     st.title(run.name, anchor=False)
-    show_answer(run, evaluation)
-    show_charts(run, evaluation, most=4)
-    show_limits(run, evaluation, present=True)
+    if evaluation.task == "effect":
+        show_effect(run, evaluation, present=True)
+    else:
+        show_answer(run, evaluation)
+        show_charts(run, evaluation, most=4)
+        show_limits(run, evaluation, present=True)
     st.button("End the presentation", on_click=present, args=(False,), key="present_off")
 
 
@@ -70,6 +74,9 @@ def show_all(run: Run) -> None:
             key="present_on", help="A clean view for a meeting, which prints well.",
         )  # fmt: skip
     evaluation = load_evaluation(str(run.folder))
+    if evaluation.task == "effect":
+        show_effect(run, evaluation)
+        return
     show_answer(run, evaluation)
     show_findings(run, evaluation)
     chosen = choose_finding(run, evaluation)
@@ -87,6 +94,7 @@ def show_all(run: Run) -> None:
 
 
 QUESTION = "Is this model any good, for whom, and at which threshold?"
+ASKED = "What does the treatment do, who benefits, and can it be believed?"
 run = state.current().run
 if run is None or run.state != "finished":
     open_page("Results", QUESTION)
@@ -95,6 +103,6 @@ if run is None or run.state != "finished":
 if st.session_state.get("present"):
     show_presentation(run)
 else:
-    open_page(run.name, QUESTION)
+    open_page(run.name, ASKED if run.summary.get("task") == "effect" else QUESTION)
     show_all(run)
 close_page()

@@ -8,6 +8,7 @@ from medcore.data import assign_columns, configure_dataset, has_visits
 from medcore.errors import MedcoreError
 from medcore.jobs import start_run
 from pages.parts import state
+from pages.parts.arms import asks_effect
 from pages.parts.course import choose_course
 from pages.parts.form import read_field, show_form, show_model
 from pages.parts.frame import need_dataset, open_page
@@ -22,21 +23,22 @@ def choose_settings() -> RunConfig:
     left, right = st.columns(2)
     with left:
         config = choose_question(config, dataset)
+    asked = assign_columns(state.table(), config)
     with right:
-        config = choose_split(config, dataset)
+        config = choose_split(config, asked)
     if has_visits(dataset):
         config = choose_course(config, dataset)
     left, right = st.columns(2)
     with left:
         kinds = state.input_kinds()
-        timed = assign_columns(state.table(), config).with_role("event")
-        timed = timed and not (has_visits(dataset) and config.series.horizon)
-        model = show_model(config, place, kinds, "survival" if timed else "binary")
+        timed = asked.with_role("event") and not (has_visits(dataset) and config.series.horizon)
+        task = "survival" if timed else "effect" if asks_effect(config, asked) else "binary"
+        model = show_model(config, place, kinds, task)
         config = change_config(config, {"model.name": model})
     with right:
         choose_preset(config)
     with st.expander("Advanced", icon=":material/tune:"):
-        entered = show_form(config, place, kinds)
+        entered = show_form(config, place, kinds, task)
     changes = {name: value for name, value in entered.items() if value != read_field(config, name)}
     try:
         changed = change_config(config, changes)

@@ -67,13 +67,13 @@ def write_amount(value: float | None, binary: bool, signed: bool = False) -> str
     """Return a difference in the outcome; per 100 patients where it is yes or no.
 
     >>> write_amount(-0.123, True), write_amount(3.325, False, signed=True)
-    ('-12.3', '+3.33')
+    ('−12.3', '+3.33')
     """
     if value is None or not math.isfinite(value):
         return "–"
     amount = 100 * value if binary else value
     digits = 1 if binary else 2 if abs(amount) < 100 else 0
-    return f"{amount:{'+' if signed else ''}.{digits}f}"
+    return f"{amount:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
 def write_interval(metric: Mapping[str, Any], binary: bool) -> str:
@@ -215,6 +215,14 @@ def write_benefit(effect: Effect) -> str:
         "Whether some patients benefit more than others cannot be told: choosing patients by the "
         "predicted effect is not distinguishable from choosing them at random."
     )
+
+
+def write_better(effect: Effect, positive: str | None) -> str:
+    """Return what counts as a benefit."""
+    lower = effect["better"] == "lower"
+    if positive is None:
+        return f"A {effect['better']} {effect['outcome']} counts as a benefit."
+    return f"{'Less' if lower else 'More'} often {name_outcome(effect, positive)} is a benefit."
 
 
 def write_policy(effect: Effect) -> str:

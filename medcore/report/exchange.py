@@ -77,9 +77,9 @@ def build_graph(model: FittedModel, values: Mapping[int, np.ndarray]) -> Any:
         result = add_recalibration(graph, model.recalibration, result)
     facts = {"task": model.task, "use": "Research use only. Not a medical device."}
     inputs = {input_name(place): found.shape[1] for place, found in values.items()}
-    if model.task == "regression":
+    if model.task in ("regression", "effect"):
         result = graph.add("Squeeze", result, graph.constant(np.array([1])))
-        return graph.finish(inputs, result, "predicted", (), facts)
+        return graph.finish(inputs, result, output_name(model), (), facts)
     facts["classes"] = "\n".join(model.classes)
     shape: tuple[int | str, ...] = (len(model.classes),)
     if model.task == "survival":
@@ -97,7 +97,9 @@ def input_name(place: int) -> str:
 
 
 def output_name(model: FittedModel) -> str:
-    """Return what the answer is called: predicted, probabilities, or, over time, incidences."""
+    """Return what the answer is called: predicted, effect, probabilities, or incidences."""
+    if model.task == "effect":
+        return "effect"
     if not model.classes:
         return "predicted"
     return "incidences" if model.task == "survival" else "probabilities"
@@ -106,7 +108,7 @@ def output_name(model: FittedModel) -> str:
 def describe_inputs(model: FittedModel, rows: Mapping[int, Prepared]) -> dict[str, Any]:
     """Return the content of `model_inputs.json`: names and order of all inputs and outputs."""
     output: dict[str, Any] = {"name": output_name(model), "shape": ["rows"]}
-    if model.classes:
+    if model.classes and model.task != "effect":
         output |= {"shape": ["rows", len(model.classes)], "order": list(model.classes)}
     if model.task == "survival":
         times = _times(model)
@@ -193,7 +195,7 @@ def _compare(data: bytes, values: Mapping[int, np.ndarray], ours: np.ndarray, ta
         for place, found in values.items()
     }
     theirs = run_graph(data, feeds)
-    scale = max(1.0, float(np.abs(ours).max())) if task == "regression" else 1.0
+    scale = max(1.0, float(np.abs(ours).max())) if task in ("regression", "effect") else 1.0
     away = float(np.abs(theirs - ours).max()) / scale
     if not away <= CLOSE:
         raise ExportError(f"Its export differs from the model by {away:.1e}, which is too much.")

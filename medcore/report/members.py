@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from medcore.errors import ExportError
+from medcore.models.effects import EffectModel
 from medcore.models.labels import split_labels
 from medcore.models.plain import PlainModel
 from medcore.models.recalibration import SMALLEST
+from medcore.report.effects import add_effect
 from medcore.report.graph import TREES, Graph
 from medcore.report.risks import add_cox, add_hazard_ratios
 
@@ -25,10 +27,12 @@ ENDLESS = float(np.finfo(np.float32).max)
 def add_member(graph: Graph, fitted: Any, source: str) -> str:
     """Return the name of a member's probabilities (rows, classes) or values (rows, 1), float64.
 
-    Time to event: incidences (rows, causes, times).
+    Time to event: incidences (rows, causes, times); two arms: effects (rows, 1).
 
     `source` is the name of the prepared inputs. Raises `ExportError` for what ONNX cannot say.
     """
+    if isinstance(fitted, EffectModel):
+        return add_effect(graph, fitted, source, lambda part, seen: add_member(graph, part, seen))
     if isinstance(fitted, PlainModel):
         return _add_plain(graph, fitted, source)
     return _add_network(graph, fitted.spec, _Weights(fitted.arrays), source)

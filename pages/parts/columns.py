@@ -25,6 +25,7 @@ ROLES = {
     "measurement": "measured at visits",
     "duration": "length of follow-up",
     "event": "event (how follow-up ended)",
+    "treatment": "treatment (two arms)",
     "ignored": "ignored",
 }
 BARS = 12
@@ -125,7 +126,8 @@ def _keep(raw: Dataset, before: pd.DataFrame, after: pd.DataFrame) -> None:
 
 def set_role(roles: dict[str, str], name: str, role: str, raw: Dataset) -> None:
     """Give a column a role; of outcome, patient and site there is one each."""
-    if role in ("outcome", "event", "duration", "patient", "site", "date", "visit"):
+    if role in ("outcome", "event", "duration", "patient", "site", "date", "visit",
+                "treatment"):  # fmt: skip
         held = {column.name: column.role for column in raw.columns} | roles
         for other, had in held.items():
             if had == role and other != name:

@@ -10,23 +10,31 @@ from medcore.data.labels import wants_labels
 from medcore.errors import MedcoreError
 from medcore.records import Dataset
 from pages.parts import state
+from pages.parts.arms import asks_effect
 
 UNITS = ("hours", "days", "weeks", "months", "years")
-KINDS = {"outcome": "An outcome", "several": "Several findings", "time": "Time to an event"}
+KINDS = {
+    "outcome": "An outcome",
+    "several": "Several findings",
+    "time": "Time to an event",
+    "effect": "Effect of a treatment",
+}
 
 
 def choose_kind(config: RunConfig, dataset: Dataset) -> str:
-    """Show what is asked, and return it: "outcome", "several" findings, or "time" to an event."""
+    """Show what is asked: "outcome", "several" findings, "time" to an event, or "effect"."""
     held = "time" if dataset.with_role("event") else "outcome"
     if wants_labels(dataset, config):
         held = "several"
+    if asks_effect(config, dataset):
+        held = "effect"
     return st.segmented_control(
         "What is asked", list(KINDS), default=held, required=True, format_func=KINDS.get,
         key=f"asked_{state.current().dataset.id}",
         help="Several findings: which of them does a patient have? Each gets a risk and a "
         "threshold of its own. Time to an event: will it come, and by when? Patients who were "
         "followed for different times, or lost to follow-up, are used for as long as they were "
-        "seen.",
+        "seen. Effect of a treatment: what does it do to the outcome, and who benefits?",
     )  # fmt: skip
 
 

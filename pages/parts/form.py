@@ -46,12 +46,16 @@ GROUPS = {
     "image": "Images",
     "audio": "Recordings",
     "series": "Visits",
+    "effect": "Effect of treatment",
     "evaluate": "Judging",
     "seed": "Repeatability",
 }
 APART = ("version", "task", "data", "outcome")
 # Shown by the Train page itself, above the form.
-ABOVE = ("split.kind", "model.name", "evaluate.horizons", "series.index", "series.horizon")
+ABOVE = (
+    "split.kind", "model.name", "evaluate.horizons", "series.index", "series.horizon",
+    "effect.treated", "effect.design", "effect.better",
+)  # fmt: skip
 
 
 # For the command line alone: a visitor must not name files of the server.
@@ -87,13 +91,16 @@ def read_field(config: RunConfig, name: str) -> Any:
     return value
 
 
-def show_form(config: RunConfig, key: str, kinds: Collection[str] = ()) -> dict[str, Any]:
+def show_form(
+    config: RunConfig, key: str, kinds: Collection[str] = (), task: Task | None = None
+) -> dict[str, Any]:
     """Show every advanced setting, grouped by section, and return what was entered.
 
-    Sections of kinds that no input is of are left out.
+    Sections of kinds that no input is of, and of another task, are left out.
     """
     groups: dict[str, list[tuple[str, FieldInfo]]] = {}
     absent = {kind for kind in ENCODER_NAMES if kind not in kinds}
+    absent |= {"effect"} if task != "effect" else {"balance"}
     for name, field in walk_fields():
         if name not in ABOVE and name.split(".")[0] not in absent:
             groups.setdefault(name.split(".")[0], []).append((name, field))
@@ -117,7 +124,7 @@ def show_model(config: RunConfig, key: str, kinds: Collection[str], task: Task) 
     every = [name for name in get_args(field.annotation) if suits(name, task)]
     fitting = tuple(name for name in every if name not in other)
     shown = FieldInfo.merge_field_infos(field, annotation=Literal[fitting])
-    return show_field("model.name", shown, chosen, f"{key}_{task == 'survival'}")
+    return show_field("model.name", shown, chosen, f"{key}_{task}")
 
 
 def show_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:

@@ -10,6 +10,7 @@ from medcore.data.labels import wants_labels
 from medcore.errors import MedcoreError
 from medcore.records import Dataset
 from pages.parts import state
+from pages.parts.arms import asks_effect, choose_effect, leave_effect
 from pages.parts.columns import set_role
 from pages.parts.followup import choose_event, choose_kind
 from pages.parts.form import WORDS, read_field
@@ -26,6 +27,9 @@ TASKS = {"classes": "multiclass", "a number": "regression"}
 def choose_question(config: RunConfig, dataset: Dataset) -> RunConfig:
     """Show what is asked (an outcome, several, time to an event); return the settings with it."""
     asked = choose_kind(config, dataset)
+    if asked == "effect":
+        return choose_effect(config, dataset)
+    config = leave_effect(config, dataset)
     if asked == "time":
         return choose_event(config, dataset)
     if asked == "several":
@@ -132,6 +136,12 @@ def _are_numbers(classes: tuple[str, ...]) -> bool:
 
 def choose_split(config: RunConfig, dataset: Dataset) -> RunConfig:
     """Show who is judged on, offering only what the table allows."""
+    if asks_effect(config, dataset):
+        st.caption(
+            f"Everybody is judged by models that did not learn from them: patients are divided "
+            f"into {config.split.folds} groups, and each group is left out in turn (cross-fitting)."
+        )
+        return config
     kinds = ["holdout", "kfold"]
     kinds += ["temporal"] if dataset.with_role("date") else []
     kinds += ["site"] if dataset.with_role("site") else []

@@ -12,9 +12,9 @@ from medcore.figures.judgement import Drawn
 from medcore.records import Evaluation, Metric, Run
 from pages.parts.certificate import show_certificate
 from pages.parts.charts import show_chart
+from pages.parts.development import show_rows
 from pages.parts.form import batched
 from pages.parts.judgement import METHODS
-from pages.parts.rows import show_ledger
 
 
 def show_effect(run: Run, evaluation: Evaluation, *, present: bool = False) -> None:
@@ -29,7 +29,7 @@ def show_effect(run: Run, evaluation: Evaluation, *, present: bool = False) -> N
         return
     _show_numbers(evaluation)
     show_certificate(run, evaluation)
-    show_ledger(run)
+    show_rows(run, evaluation)
 
 
 def _show_question(evaluation: Evaluation) -> None:
@@ -81,11 +81,10 @@ def _show_metric(name: str, metric: dict, unit: str, binary: bool) -> None:
 def _show_benefit(run: Run, evaluation: Evaluation, present: bool) -> None:
     curves, effect = evaluation.curves["model"], evaluation.effect
     st.subheader("Who benefits?", anchor=False)
-    better = "lower" if effect["better"] == "lower" else "higher"
     st.markdown(
         f"- {words.write_benefit(effect)}\n- {words.write_policy(effect)}\n\n"
-        f"Learned by: {label_model(_learner(run))}. A {better} "
-        f"{words.name_outcome(effect, evaluation.positive)} counts as a benefit."
+        f"Learned by: {label_model(_learner(run))}. "
+        f"{words.write_better(effect, evaluation.positive)}"
     )
     drawn = {
         "effect_calibration": figures.draw_effect_calibration(curves["calibration"], effect),
