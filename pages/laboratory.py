@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from medcore.config import BalanceConfig, MissingConfig, RunConfig
+from medcore.config import BalanceConfig, BalanceStrategy, MissingConfig, RunConfig, Task
 from medcore.data import infer_task
 from medcore.jobs import start_laboratory
 from medcore.laboratory import (
@@ -12,7 +12,7 @@ from medcore.laboratory import (
     estimate_seconds,
     list_cells,
 )
-from medcore.strategies import BALANCE_TITLES, MISSING_TITLES
+from medcore.strategies import BALANCE_TITLES, LABEL_STRATEGIES, MISSING_TITLES, suits
 from pages.parts import state
 from pages.parts.cells import find_laboratory, show_result
 from pages.parts.form import WORDS
@@ -26,7 +26,8 @@ USUAL_MISSING, USUAL_BALANCE = ("median", "iterative", "drop_rows"), ("none", "c
 def choose_cells(config: RunConfig) -> Choice | None:
     """Show the strategies to tick, the model and the folds; None while nothing is ticked."""
     place = state.current().dataset.id
-    named = infer_task(state.configured(), config) != "regression"
+    task = infer_task(state.asked(config), config)
+    offered = balance_options(task)
     left, right = st.columns(2)
     missing = left.multiselect(
         "Missing values", list(MISSING_TITLES), default=USUAL_MISSING,
@@ -34,20 +35,22 @@ def choose_cells(config: RunConfig) -> Choice | None:
         help=MissingConfig.model_fields["strategy"].description,
     )  # fmt: skip
     balance = ["none"]
-    if named:
+    if len(offered) > 1:
         balance = right.multiselect(
-            "Rare classes", list(BALANCE_TITLES), default=USUAL_BALANCE,
+            "Rare classes", offered, default=USUAL_BALANCE,
             format_func=BALANCE_TITLES.get, key=f"lab_balance_{place}",
             help=BalanceConfig.model_fields["strategy"].description,
         )  # fmt: skip
     else:
-        right.caption("The outcome is a number, so there are no rare classes.")
+        what = "time" if task == "survival" else "number"
+        right.caption(f"The outcome is a {what}, so there are no rare classes.")
     left, right = st.columns(2)
-    chosen = config.model.name if config.model.name in LABORATORY_MODELS else "logistic"
+    models = [name for name in LABORATORY_MODELS if suits(name, task)]
+    chosen = config.model.name if config.model.name in models else models[0]
     model = left.selectbox(
-        "Model", LABORATORY_MODELS, index=LABORATORY_MODELS.index(chosen),
-        format_func=WORDS.get, key=f"lab_model_{place}",
-        help="One model for all combinations. Logistic regression answers soonest; "
+        "Model", models, index=models.index(chosen),
+        format_func=WORDS.get, key=f"lab_model_{place}_{task}",
+        help="One model for all combinations. A regression answers soonest; "
         "focal loss, the logit-adjusted loss and the balanced sampler need a network.",
     )  # fmt: skip
     folds = right.number_input(
@@ -57,6 +60,13 @@ def choose_cells(config: RunConfig) -> Choice | None:
     if not missing or not balance:
         return None
     return Choice(tuple(missing), tuple(balance), model, int(folds))
+
+
+def balance_options(task: Task) -> list[BalanceStrategy]:
+    """Return the strategies for rare classes that go with a task."""
+    if task in ("binary", "multiclass"):
+        return list(BALANCE_TITLES)
+    return ["none", *(LABEL_STRATEGIES if task == "multilabel" else ())]
 
 
 def start(choice: Choice, config: RunConfig) -> None:
@@ -94,13 +104,7 @@ open_page(
     "combination learns from and is judged on the same patients; the test patients stay aside.",
 )
 if need_dataset():
-    if state.configured().with_role("event"):
-        st.info(
-            "The Laboratory compares strategies for classes and numbers; for time to event, train "
-            "runs that differ in one setting and set them side by side on Compare.",
-            icon=":material/science:",
-        )
-    elif not state.configured().with_role("outcome"):
+    if state.configured().predicted_column() is None:
         st.info("No outcome is chosen yet.", icon=":material/flag:")
         state.link("data", "Choose it on Data", ":material/table:")
     else:

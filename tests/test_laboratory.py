@@ -23,6 +23,7 @@ from medcore.laboratory import (
 from medcore.laboratory import work as bench
 from medcore.laboratory.work import development_rows, run_laboratory
 from medcore.records import Column, Dataset, Watch
+from tests.finished_runs import a_findings_table
 
 CONFIG = change_config(RunConfig(), {"evaluate.resamples": 200})
 FEW = Choice(("median", "iterative"), ("none", "class_weight"), "logistic", 3)
@@ -292,3 +293,51 @@ def test_a_choice_survives_json_and_tells_its_costs():
     more = Choice(FEW.missing, FEW.balance, "tabm", 3)
     assert estimate_seconds(more, CONFIG, 600) > estimate_seconds(FEW, CONFIG, 600)
     assert base_cell(Choice(("knn", "mean"), ("smote", "none"), "mlp")) == ("knn", "none")
+
+
+def a_course(rows: int = 260) -> Dataset:
+    """Return follow-up that a marker with gaps tells something of."""
+    rng = np.random.default_rng(3)
+    marker = rng.normal(0, 1, rows)
+    time = rng.exponential(12 * np.exp(-0.9 * marker)) + 0.1
+    last = rng.uniform(2, 30, rows)
+    frame = pd.DataFrame({"marker": marker, "age": rng.normal(60, 9, rows)})
+    frame["months"], frame["died"] = np.minimum(time, last), (time <= last).astype(int).astype(str)
+    frame.loc[rng.random(rows) < 0.3, "marker"] = np.nan
+    columns = (
+        Column("marker", "number", "input"),
+        Column("age", "number", "input"),
+        Column("months", "number", "duration", "months"),
+        Column("died", "category", "event"),
+    )
+    return Dataset("course", "course", "1", frame, columns)
+
+
+def test_time_to_event_is_compared_by_concordance_and_brier_score(tmp_path):
+    choice = Choice(("median", "mean"), ("none", "class_weight"), "cox", 3)
+    result = run_laboratory(a_course(), CONFIG, choice, Watch(), tmp_path)
+    cells = by_cell(result)
+    assert result["task"] == "survival"
+    fitted = cells["mean", "none"]
+    assert fitted["metrics"]["c_index"]["low"] > 0.5
+    assert set(fitted["metrics"]) == {"c_index", "uno_c", "integrated_brier", "brier_scaled"}
+    assert "censored patients are no class" in cells["median", "class_weight"]["reason"]
+    assert any(sentence.startswith("By C-index") for sentence in write_conclusion(result))
+
+
+def test_several_findings_are_compared_each_at_its_own_threshold(tmp_path):
+    config = change_config(
+        CONFIG, {"data.roles": dict.fromkeys(("effusion", "oedema", "nodule"), "outcome")}
+    )
+    choice = Choice(("median",), ("none", "class_weight", "smote"), "logistic", 3)
+    result = run_laboratory(a_findings_table(), config, choice, Watch(), tmp_path)
+    cells = by_cell(result)
+    weighted = cells["median", "class_weight"]
+    assert weighted["metrics"]["auroc"]["low"] > 0.6
+    assert weighted["differences"]["subset_accuracy"]["low"] is not None
+    assert "several findings at once" in cells["median", "smote"]["reason"]
+
+
+def test_a_model_of_another_task_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="choose one of cox"):
+        run_laboratory(a_course(), CONFIG, FEW, Watch(), tmp_path)

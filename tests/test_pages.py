@@ -676,7 +676,7 @@ def test_explain_shows_what_drives_the_model_and_how(open_case, kept, case):
         assert "were not asked for" in text
 
 
-@pytest.mark.parametrize("case", ["binary", "multiclass", "regression", "survival"])
+@pytest.mark.parametrize("case", ["binary", "multiclass", "multilabel", "regression", "survival"])
 def test_explain_leads_from_the_average_to_one_patient_and_answers_what_if(
     open_case, ask_here, case
 ):

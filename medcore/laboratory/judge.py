@@ -8,20 +8,21 @@ resampled patients, so that their differences are paired.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig, generator
+from medcore.data import infer_task, read_labels
 from medcore.evaluate.bootstrap import Measure, interval_of, resample_measure
 from medcore.evaluate.calibration import calibration_metrics
 from medcore.evaluate.decision import net_benefit
 from medcore.evaluate.judge import measure_all
 from medcore.evaluate.judged import Judged
 from medcore.evaluate.probability import score_metrics
-from medcore.evaluate.threshold import choose_threshold, need_of
+from medcore.evaluate.tasks import TASKS
 from medcore.laboratory.plan import Cell, Choice, base_cell, list_cells
 from medcore.models.recalibration import apply_recalibration, fit_recalibration
 from medcore.records import Dataset, Metric, Predictions
@@ -36,7 +37,12 @@ FIGURES = {
         "calibration_intercept", "calibration_slope", "accuracy",
     ),
     "multiclass": ("auroc", "auprc", "recall", "f1", "brier", "log_loss", "accuracy"),
+    "multilabel": (
+        "auroc", "auprc", "brier", "log_loss", "recall", "precision", "f1", "subset_accuracy",
+        "hamming_loss",
+    ),
     "regression": ("mae", "rmse", "r2"),
+    "survival": ("c_index", "uno_c", "integrated_brier", "brier_scaled"),
 }  # fmt: skip
 BEFORE = ("brier", "calibration_intercept", "calibration_slope")
 
@@ -52,8 +58,8 @@ def judge_cells(
     reasons: Mapping[Cell, str],
 ) -> dict[str, Any]:
     """Return task, events, majority and a list of cells: metrics, differences, reason, seconds."""
-    task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
-    held = _held_rows(dataset, folds)
+    task, held = infer_task(dataset, config), _held_rows(dataset, folds)
+    asked = Predictions(task, classes, positive, held, dataset.horizons, dataset.times)
     rng_name = (config.seed, "laboratory")
     drawn: dict[Cell, dict[str, np.ndarray]] = {}
     found = []
@@ -61,10 +67,10 @@ def judge_cells(
         if cell in drawn or cell in reasons:
             continue
         told = [answers[cell, place] for place in range(len(folds))]
-        rows = _judged(held, told, classes, positive, task, config)
+        rows = _judged(asked, told, config)
         measure = _measure(rows, FIGURES[task])
         value = {n: float(v[0]) for n, v in measure(np.ones((1, len(held)))).items()}
-        resamples = config.evaluate.resamples
+        resamples = TASKS[task].resamples(rows, config)
         drawn[cell] = resample_measure(measure, rows.cluster, resamples, generator(*rng_name))
         before = _before(held, told, positive, classes) if task == "binary" else None
         found.append((cell, value, told, before))
@@ -84,7 +90,7 @@ def judge_cells(
         if cell in reasons
     ]
     result: dict[str, Any] = {"task": task, "positive": positive, "cells": cells}
-    if classes:
+    if task in ("binary", "multiclass"):
         counts = held["outcome"].value_counts(normalize=True)
         result["majority"] = float(counts.iloc[0])
         result["prevalence"] = None if positive is None else float(counts.get(positive, 0.0))
@@ -92,48 +98,51 @@ def judge_cells(
 
 
 def _held_rows(dataset: Dataset, folds: tuple[Fold, ...]) -> pd.DataFrame:
-    """Return row_id, fold, outcome and patient of all held-out rows, fold after fold."""
+    """Return row_id, fold, outcome, patient and duration of held-out rows, fold after fold."""
     rows = np.concatenate([fold.judge for fold in folds])
     frame = dataset.frame.loc[rows]
     patients = dataset.with_role("patient")
     patient = frame[patients[0].name].astype("string") if patients else None
-    return pd.DataFrame(
+    held = pd.DataFrame(
         {
             "row_id": rows,
             "fold": np.repeat(np.arange(len(folds)), [len(fold.judge) for fold in folds]),
-            "outcome": frame[dataset.with_role("outcome")[0].name].to_numpy(),
+            "outcome": frame[dataset.predicted_column().name].to_numpy(),
             "patient": None if patient is None else patient.to_numpy(object, na_value=None),
         }
     )
+    durations = dataset.with_role("duration")
+    return held.assign(duration=frame[durations[0].name].to_numpy()) if durations else held
 
 
-def _judged(
-    held: pd.DataFrame,
-    told: list[Answer],
-    classes: tuple[str, ...],
-    positive: str | None,
-    task: str,
-    config: RunConfig,
-) -> Judged:
+def _judged(asked: Predictions, told: list[Answer], config: RunConfig) -> Judged:
+    """Return the held-out rows with what was said of them, put right, and each fold's threshold."""
     said = np.concatenate([answer.said for answer in told])
-    frame, thresholds = held.copy(), {}
-    fold = held["fold"].to_numpy()
-    if task == "regression":
+    frame, thresholds, rules = asked.frame.copy(), {}, TASKS[asked.task]
+    fold = frame["fold"].to_numpy()
+    if asked.task == "regression":
         frame["predicted"] = said
+    elif asked.task == "survival":
+        risks = said[:, asked.classes.index(asked.positive)]
+        frame = frame.assign(**{f"curve_{at}": risk for at, risk in enumerate(risks.T)})
     else:
-        codes = pd.Index(classes).get_indexer(held["outcome"])
-        said = _put_right(said, codes, fold, told, config)
-        for place, name in enumerate(classes):
-            frame[f"p_{name}"] = said[:, place]
-    if task == "binary":
-        event, risk = codes == classes.index(positive), said[:, classes.index(positive)]
-        need = need_of(config.evaluate)
+        said = _put_right(said, _codes(asked), fold, told, config)
+        frame = frame.assign(
+            **{f"p_{name}": risk for name, risk in zip(asked.classes, said.T, strict=True)}
+        )
+    if rules.threshold is not None:
         for number in np.unique(fold):
-            others = fold != number
-            thresholds[number] = choose_threshold(event[others], risk[others], *need)
+            thresholds[number] = rules.threshold(frame[fold != number], asked, config)
     patient = frame["patient"].where(frame["patient"].notna(), frame["row_id"])
-    predictions = Predictions(task, classes, positive, frame)
-    return Judged(frame, predictions, thresholds, pd.factorize(patient)[0])
+    return Judged(frame, replace(asked, frame=frame), thresholds, pd.factorize(patient)[0])
+
+
+def _codes(asked: Predictions) -> np.ndarray:
+    """Return the outcomes as a recalibration learns from them."""
+    outcome = asked.frame["outcome"]
+    if asked.task == "multilabel":
+        return read_labels(outcome, asked.classes)
+    return pd.Index(asked.classes).get_indexer(outcome)
 
 
 def _put_right(
@@ -157,7 +166,9 @@ def _put_right(
 
 
 def _measure(rows: Judged, names: tuple[str, ...]) -> Measure:
-    everything = measure_all(rows)
+    timed = rows.predictions.task == "survival"
+    # Figures by each horizon would multiply the work.
+    everything = TASKS["survival"].compared(rows) if timed else measure_all(rows)
     if rows.predictions.task != "binary":
 
         def measure(weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -9,11 +9,15 @@ from typing import Any, get_args
 from medcore.config import BalanceStrategy, MissingStrategy, RunConfig, change_config
 from medcore.errors import ConfigError
 
-LABORATORY_MODELS = ("logistic", "random_forest", "gradient_boosting", "mlp", "tabm")
+LABORATORY_MODELS = (
+    "logistic", "random_forest", "gradient_boosting", "mlp", "tabm",
+    "cox", "deepsurv", "logistic_hazard", "deephit",
+)  # fmt: skip
 MOST_FOLDS = 20
 # Seconds of one fit, or one imputer, on 600 rows of 13 columns; measured on two slow cores.
 FIT_SECONDS = {
     "logistic": 0.1, "random_forest": 0.6, "gradient_boosting": 0.6, "mlp": 2.5, "tabm": 8.0,
+    "cox": 0.2, "deepsurv": 3.0, "logistic_hazard": 3.0, "deephit": 4.0,
 }  # fmt: skip
 IMPUTER_SECONDS = {
     "knn": 0.1, "iterative": 0.1, "iterative_trees": 1.5, "multiple": 0.4,

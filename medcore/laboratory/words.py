@@ -11,7 +11,12 @@ from medcore.strategies import BALANCE_TITLES, MISSING_TITLES
 LEADING = {
     "binary": (("auroc", "AUROC", True), ("brier", "Brier score", False)),
     "multiclass": (("auroc", "AUROC", True), ("brier", "Brier score", False)),
+    "multilabel": (("auroc", "AUROC", True), ("brier", "Brier score", False)),
     "regression": (("mae", "mean absolute error", False),),
+    "survival": (
+        ("c_index", "C-index", True),
+        ("integrated_brier", "integrated Brier score", False),
+    ),
 }
 
 

@@ -18,17 +18,25 @@ from typing import Any
 import numpy as np
 
 from medcore.config import RunConfig, change_config
-from medcore.data import configure_dataset, outcome_classes
+from medcore.data import configure_dataset, infer_task, outcome_classes
 from medcore.errors import ConfigError, MedcoreError
 from medcore.laboratory.judge import judge_cells
-from medcore.laboratory.plan import Cell, Choice, base_cell, cell_config, count_fits, list_cells
+from medcore.laboratory.plan import (
+    LABORATORY_MODELS,
+    Cell,
+    Choice,
+    base_cell,
+    cell_config,
+    count_fits,
+    list_cells,
+)
 from medcore.laboratory.words import cell_title
 from medcore.recipes.folds import Work, prepare_fold
 from medcore.recipes.plan import Fold, Plan, draw_folds
 from medcore.recipes.units import fit_unit, unit_ratio
 from medcore.records import Dataset, Event, Watch
 from medcore.split import make_split
-from medcore.strategies import MISSING_TITLES, check_strategies, is_network
+from medcore.strategies import MISSING_TITLES, check_strategies, is_network, suits
 
 MOST_THREADS = 4
 
@@ -76,10 +84,12 @@ def run_laboratory(
     """
     plain = change_config(config, {"balance.strategy": "none", "missing.strategy": "median"})
     ready = configure_dataset(dataset, plain)
-    if ready.with_role("event"):
+    task = infer_task(ready, plain)
+    if not suits(choice.model, task):
+        fitting = ", ".join(name for name in LABORATORY_MODELS if suits(name, task))
         raise ConfigError(
-            "The laboratory compares strategies for classes and numbers, not for time to event; "
-            "train runs that differ in one setting, and compare these."
+            f"The laboratory cannot answer this question with '{choice.model}': choose one of "
+            f"{fitting or 'no model, as it compares none for it'}."
         )
     classes, positive = outcome_classes(ready, config)
     rows = development_rows(ready, plain)

@@ -82,6 +82,9 @@ def _show_answer(said: Mapping[str, Any], target: str, outcome: str) -> None:
     change = f"{100 * (now - was):+.1f} points from {was:.1%}" if abs(now - was) > 0.0005 else None
     colour = "inverse" if said["positive"] is not None else "off"
     st.metric(label, f"{now:.1%}", change, delta_color=colour, border=True)
-    if said["threshold"] is not None:
-        word = "an alarm" if now >= said["threshold"] else "no alarm"
-        st.caption(f"That is {word} at the threshold of {said['threshold']:.2f}.")
+    threshold = said["threshold"]
+    if isinstance(threshold, Mapping):
+        threshold = threshold[target]
+    if threshold is not None:
+        word = "an alarm" if now >= threshold else "no alarm"
+        st.caption(f"That is {word} at the threshold of {threshold:.2f}.")
