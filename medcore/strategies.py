@@ -39,6 +39,7 @@ ENCODER_TITLES: dict[EncoderName, str] = {
     "densenet121": "DenseNet-121",
     "efficientnet_b0": "EfficientNet-B0",
     "vit_small": "Small vision transformer",
+    "resnet3d_small": "Small residual network in 3-D",
     "recogniser": "Frozen speech recogniser",
     "crnn": "Convolutional-recurrent network",
     "gru_d": "GRU-D",

@@ -15,6 +15,7 @@ Task = Literal["binary", "multiclass", "multilabel", "regression", "survival", "
 Part = Literal["train", "validation", "calibration", "test"]
 ImageEncoder = Literal[
     "resnet_small", "resnet18", "resnet50", "densenet121", "efficientnet_b0", "vit_small",
+    "resnet3d_small",
 ]  # fmt: skip
 AudioEncoder = Literal["recogniser", "crnn"]
 SeriesEncoder = Literal["gru_d", "gru", "lstm", "tcn", "time_transformer"]

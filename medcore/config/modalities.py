@@ -22,7 +22,8 @@ class ImageConfig(Section):
     encoder: ImageEncoder = Field(
         "resnet_small", title="Network for images", json_schema_extra=ADVANCED,
         description="The small residual net learns well from some thousand images without a "
-        "graphics processor; the large ones want one, and weights learned elsewhere.",
+        "graphics processor; the large ones want one, and weights learned elsewhere. That in 3-D "
+        "is for small volumes; the others see their slices one by one.",
     )  # fmt: skip
     size: int = Field(
         128, ge=16, le=1024, title="Image size", json_schema_extra=ADVANCED,
@@ -38,6 +39,16 @@ class ImageConfig(Section):
     channels: Literal["auto", "grey", "colour"] = Field(
         "auto", title="Colour", json_schema_extra=ADVANCED,
         description="Auto keeps colour when any training image has it.",
+    )  # fmt: skip
+    slices: int = Field(
+        16, ge=1, le=256, title="Slices of a volume", json_schema_extra=ADVANCED,
+        description="Of a volume or series so many slices at most are looked at, evenly spaced; "
+        "1 takes the middle one.",
+    )  # fmt: skip
+    pooling: Literal["attention", "max", "mean"] = Field(
+        "attention", title="Slices become one by", json_schema_extra=ADVANCED,
+        description="Attention learns which slices count; the largest finds what shows in a few "
+        "slices only; the mean suits what is everywhere.",
     )  # fmt: skip
     rotate: float = Field(
         10.0, ge=0, le=180, title="Turn (degrees)", json_schema_extra=ADVANCED,

@@ -26,7 +26,8 @@ def explain_image(
     """Return where the model looked in a row's image for a class, JSON-ready.
 
     `found` (height, width) is the weighted mean over the networks that look at the column, each
-    scaled to a largest size of 1, and `pixels` the image as they see it, 0–255. `weight` is
+    scaled to a largest size of 1, and `pixels` the image as they see it, 0–255; of a volume those
+    of the `slice` in which the map is highest. `weight` is
     their share in the model, `layer` the one whose places are shown, if any; `likeness` the rank
     correlation with the map of networks that learned nothing: near 0 where the map tells of what
     was learned. Raises `ConfigError` where nothing can be shown.
@@ -56,10 +57,16 @@ def explain_image(
         weight += member.weight
     if not weight:
         raise ConfigError(f"No network of this model looks at '{column}'.")
-    prepared = next(iter(rows.values()))
+    pixels = _pixels(next(iter(rows.values())), column)
+    found, blank = np.asarray(found), np.asarray(blank)
+    place = choose_slice(found, pixels)
+    if place is not None:
+        pixels = pixels[place]
+        found, blank = (one[place] if one.ndim == 3 else one for one in (found, blank))
     return {
         "found": np.round(found / weight, 3).tolist(),
-        "pixels": _pixels(prepared, column).tolist(),
+        "pixels": pixels.tolist(),
+        "slice": place,
         "weight": weight,
         "likeness": saliency.map_likeness(found, blank),
         "layer": saliency.name_layer(look, method),
@@ -80,6 +87,15 @@ def look_at(saliency: Any, fitted: TrainedNetwork, row: Prepared, column: str, p
     return saliency.Look(network, spec, inputs, column, place)
 
 
+def choose_slice(found: np.ndarray, pixels: np.ndarray) -> int | None:
+    """Return the slice of a volume in which a map is highest, or the middle one; None of images."""
+    if pixels.ndim != 3 or pixels.shape[2] == 3:
+        return None
+    if found.ndim != 3:
+        return len(pixels) // 2
+    return int(np.abs(found).max(axis=(1, 2)).argmax())
+
+
 def scale_map(values: np.ndarray) -> np.ndarray:
     """Return a map with a largest size of 1; a flat one as it is."""
     largest = float(np.abs(values).max())
@@ -87,10 +103,15 @@ def scale_map(values: np.ndarray) -> np.ndarray:
 
 
 def _pixels(row: Prepared, column: str) -> np.ndarray:
-    """Return the image in whole steps from 0 to 255: (height, width) or (height, width, 3)."""
+    """Return the image in whole steps from 0 to 255: (height, width) or (height, width, 3).
+
+    A volume is (slices, height, width).
+    """
     pixels = row.blocks[column].gather(np.array([0]))[0].astype(np.float32)
     low, high = float(pixels.min()), float(pixels.max())
     if pixels.dtype != np.uint8 or high > low:
         pixels = (pixels - low) / max(high - low, 1e-6) * 255
     shown = np.round(pixels).astype(np.int64)
+    if shown.ndim == 4:
+        return shown[:, 0]
     return shown[0] if len(shown) == 1 else shown.transpose(1, 2, 0)

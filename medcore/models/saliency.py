@@ -1,8 +1,9 @@
 """Where in an image a network looked: Grad-CAM, HiRes-CAM, integrated gradients, occlusion.
 
-Each answers a map (height, width) of what raised the score of a class: its log-odds against the
-other classes, or the predicted value. A map tells of the network, not of the disease; whether it
-tells of what was learned shows when the weights are replaced by random ones (Adebayo et al. 2018).
+Each answers a map (height, width), of a volume (slices, height, width), of what raised the score
+of a class: its log-odds against the other classes, or the predicted value. A map tells of the
+network, not of the disease; whether it tells of what was learned shows when the weights are
+replaced by random ones (Adebayo et al. 2018).
 """
 
 from __future__ import annotations
@@ -75,8 +76,9 @@ def grad_cam(look: Look, *, local: bool = False) -> np.ndarray:
         score = look.score(values).sum()
     (gradient,) = torch.autograd.grad(score, seen.output)
     weights = gradient if local else gradient.mean(dim=(2, 3), keepdim=True)
-    found = functional.relu((weights * seen.output).sum(dim=1))[0]
-    return seen.spread(found.detach().cpu().numpy(), tuple(values.shape[2:]))
+    found = functional.relu((weights * seen.output).sum(dim=1)).detach().cpu().numpy()
+    size = tuple(values.shape[-2:])
+    return np.stack([seen.spread(one, size) for one in found]).reshape(*values.shape[1:-3], *size)
 
 
 def integrated_gradients(look: Look) -> np.ndarray:
@@ -91,16 +93,18 @@ def integrated_gradients(look: Look) -> np.ndarray:
         point = (values * share).requires_grad_(True)
         (gradient,) = torch.autograd.grad(look.score(point).sum(), point)
         total += gradient
-    return (values * total / PATH_STEPS).sum(dim=1)[0].cpu().numpy()
+    return (values * total / PATH_STEPS).sum(dim=-3)[0].cpu().numpy()
 
 
 def occlusion(look: Look) -> np.ndarray:
     """Return by how much the score falls when a patch is covered with the training images' mean.
 
+    Of a volume the patch is covered in all slices at once, and the map has no slices.
+
     Patches of an eighth of the longer side overlap by half; a place has the mean of its patches.
     """
     values = _image(look).detach()
-    height, width = values.shape[2:]
+    height, width = values.shape[-2:]
     patch = max(2, round(max(height, width) / PATCH_SHARE))
     step = max(1, patch // 2)
     corners = [(y, x) for y in range(0, height, step) for x in range(0, width, step)]
@@ -109,9 +113,9 @@ def occlusion(look: Look) -> np.ndarray:
         whole = look.score(values)[0]
         for start in range(0, len(corners), AT_ONCE):
             some = corners[start : start + AT_ONCE]
-            covered = values.repeat(len(some), 1, 1, 1)
+            covered = values.repeat(len(some), *[1] * (values.ndim - 1))
             for row, (y, x) in enumerate(some):
-                covered[row, :, y : y + patch, x : x + patch] = 0
+                covered[row, ..., y : y + patch, x : x + patch] = 0
             fallen = whole - look.score(covered)
             for drop, (y, x) in zip(fallen, some, strict=True):
                 total[y : y + patch, x : x + patch] += drop
@@ -169,7 +173,8 @@ def _map_layer(look: Look) -> nn.Module:
             "This network looks at patches, not at a map of places: choose occlusion or integrated "
             "gradients."
         )
-    return dict(_encoder(look).named_modules())[MAP_LAYERS[name]]
+    encoder = _encoder(look)
+    return dict(getattr(encoder, "each", encoder).named_modules())[MAP_LAYERS[name]]
 
 
 def _encoder(look: Look) -> nn.Module:

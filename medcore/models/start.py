@@ -23,6 +23,7 @@ def start_encoder(encoder: nn.Module, path: str, frozen: float) -> None:
     A file for colour images serves grey ones: the weights of the three channels are added up.
     Raises `FitError` when the file is absent, damaged or another network's.
     """
+    encoder = getattr(encoder, "each", encoder)
     if path:
         found = {_bare(name): value for name, value in _read(Path(path).expanduser()).items()}
         own = encoder.state_dict()

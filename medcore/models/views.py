@@ -33,6 +33,8 @@ def move_images(inputs: Inputs, network: dict) -> Iterator[Inputs]:
 
 
 def _move(values: Tensor, down: int, right: int) -> Tensor:
+    if values.ndim == 5:
+        return _move(values.flatten(1, 2), down, right).view_as(values)
     height, width = values.shape[2:]
     step = max(1, round(REACH * max(height, width)))
     step = min(step, height - 1, width - 1)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig
-from medcore.data.media import image_shape
+from medcore.data.media import count_slices, image_shape
 from medcore.errors import DataError, FitError
 from medcore.prepare.pixels import PLAIN_NAMES, Pixels, Shape, load_pixels
 from medcore.records import Block, Dataset
@@ -54,7 +54,8 @@ def fit_image(
     )
     depth = max((size[3] for size in sizes), key=("uint8", "uint16", "float32").index)
     sides = (max(1, round(side * scale)) for side in (height, width))
-    shape = Shape(3 if colour else 1, *sides, depth, window)
+    slices = max(count_slices(dataset.media, file) for file in names)
+    shape = Shape(3 if colour else 1, *sides, depth, window, min(slices, config.image.slices))
     pixels = load_pixels(dataset.media, _files(dataset, name), shape)
     places = pixels.find(names)
     # Each training row counts, so that an image that many rows share does too.
@@ -111,12 +112,14 @@ def _measure(
     pixels: Pixels, places: np.ndarray, counts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and standard deviation of each channel over the named images."""
-    total = square = np.zeros(pixels.values.shape[1])
+    total = square = np.zeros(pixels.values.shape[-3])
     for start in range(0, len(places), AT_ONCE):
         rows = slice(start, start + AT_ONCE)
         part = np.asarray(pixels.values[places[rows]], dtype=np.float64)
-        total = total + counts[rows] @ part.mean(axis=(2, 3))
-        square = square + counts[rows] @ (part**2).mean(axis=(2, 3))
+        # All but the image and the channel: of volumes the slices too.
+        others = tuple(axis for axis in range(1, part.ndim) if axis != part.ndim - 3)
+        total = total + counts[rows] @ part.mean(axis=others)
+        square = square + counts[rows] @ (part**2).mean(axis=others)
     mean = total / counts.sum()
     return mean, np.sqrt(np.maximum(square / counts.sum() - mean**2, 0))
 

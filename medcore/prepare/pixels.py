@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ class Shape:
     """What every image of a column is brought to; `depth` is the type of number kept.
 
     `window`: the part of Hounsfield units that is told apart, see `medcore.data.media.read_image`.
+    `slices`: how many slices of a volume are kept, evenly spaced; 1 for images.
     """
 
     channels: int
@@ -43,11 +44,19 @@ class Shape:
     width: int
     depth: str
     window: str = "auto"
+    slices: int = 1
+
+    @property
+    def item(self) -> tuple[int, ...]:
+        """The shape of one image's array; volumes have slices in front."""
+        flat = (self.channels, self.height, self.width)
+        return flat if self.slices == 1 else (self.slices, *flat)
 
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """The images of a column: `values` (items, channels, height, width), memory-mapped.
+    """The images of a column: `values` (items, channels, height, width), memory-mapped; of
+    volumes with their slices before the channels.
 
     `plain` (items, features) float32 are `PLAIN_NAMES`, `names` the items' files in order.
     """
@@ -60,7 +69,7 @@ class Pixels:
     @staticmethod
     def empty(shape: Shape) -> Pixels:
         """Return no images of a shape."""
-        values = np.zeros((0, shape.channels, shape.height, shape.width), dtype=shape.depth)
+        values = np.zeros((0, *shape.item), dtype=shape.depth)
         return Pixels((), values, np.zeros((0, len(PLAIN_NAMES)), np.float32), "")
 
     def find(self, names: Sequence[str]) -> np.ndarray:
@@ -87,7 +96,7 @@ def load_pixels(media: Path, names: Sequence[str], shape: Shape) -> Pixels:
 
 def _fill(media: Path, names: Sequence[str], shape: Shape, kept: Path, plain: Path) -> None:
     near, near_plain = (path.with_suffix(f".{os.getpid()}.tmp") for path in (kept, plain))
-    size = (len(names), shape.channels, shape.height, shape.width)
+    size = (len(names), *shape.item)
     values = np.lib.format.open_memmap(near, mode="w+", dtype=shape.depth, shape=size)
     with near_plain.open("wb") as file:
         np.save(file, _decode_all(media, names, shape, values))
@@ -113,12 +122,19 @@ def _decode_all(media: Path, names: Sequence[str], shape: Shape, values: np.ndar
 def fit_pixels(pixels: np.ndarray, shape: Shape) -> np.ndarray:
     """Return an image brought to a shape: aspect ratio kept, borders filled with zeros.
 
-    `pixels`: (height, width), (height, width, 3), or a volume, of which the middle slice is taken.
+    `pixels`: (height, width), (height, width, 3), or a volume (slices, height, width), of which
+    the middle slice is taken, or as many as the shape asks for, evenly spaced.
 
     >>> fit_pixels(np.full((4, 8), 7, np.uint8), Shape(1, 8, 8, "uint8"))[0, :, 0].tolist()
     [0, 0, 7, 7, 7, 7, 0, 0]
     """
-    if pixels.ndim == 3 and pixels.shape[2] != 3:
+    volume = pixels.ndim == 3 and pixels.shape[2] != 3
+    if shape.slices > 1:
+        count = len(pixels) if volume else 1
+        places = ((np.arange(shape.slices) + 0.5) * count / shape.slices).astype(int)
+        one = replace(shape, slices=1)
+        return np.stack([fit_pixels(pixels[at] if volume else pixels, one) for at in places])
+    if volume:
         pixels = pixels[len(pixels) // 2]
     pixels = _recolour(pixels, shape.channels)
     pixels = _redepth(pixels, shape.depth)
@@ -185,7 +201,11 @@ def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def plain_features(values: np.ndarray) -> np.ndarray:
-    """Return the simple features of one image (channels, height, width), see `PLAIN_NAMES`."""
+    """Return the simple features of one image (channels, height, width), see `PLAIN_NAMES`.
+
+    Those of a volume are the features of its slices' mean.
+    """
+    values = values.mean(axis=0, dtype=np.float32) if values.ndim == 4 else values
     grey = values.mean(axis=0, dtype=np.float32)
     rows, columns = (np.linspace(0, size, GRID + 1).astype(int) for size in grey.shape)
     # Sums over rectangles from one table of running sums.

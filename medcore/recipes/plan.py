@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import ENCODER_NAMES, Kind, RunConfig, generator
-from medcore.data.media import image_shape
+from medcore.data.media import count_slices, image_shape
 from medcore.errors import FitError
 from medcore.prepare.audio import MOST_SECONDS, choose_audio_encoder
 from medcore.records import Dataset, Parts
@@ -185,7 +185,8 @@ def _item_numbers(dataset: Dataset, config: RunConfig) -> int:
             for name in dataset.frame[column.name].dropna().head(LOOK):
                 height, width = image_shape(dataset.media, str(name))[:2]
                 scale = min(1.0, config.image.size / max(height, width))
-                largest = max(largest, round(height * scale) * round(width * scale))
+                slices = min(count_slices(dataset.media, str(name)), config.image.slices)
+                largest = max(largest, slices * round(height * scale) * round(width * scale))
         if column.kind == "audio" and dataset.media is not None:
             for name in dataset.frame[column.name].dropna().head(LOOK):
                 seconds = min(MOST_SECONDS, kept_seconds(dataset.media / str(name)))

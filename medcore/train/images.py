@@ -17,8 +17,11 @@ ERASED = (0.1, 0.3)
 def change_images(values: Tensor, config: ImageConfig) -> Tensor:
     """Return standardised images (rows, channels, height, width) changed as the settings say.
 
-    Each image is changed in its own way. Drawn from torch's generator.
+    Each image is changed in its own way, all slices of a volume (rows, slices, channels, …) alike.
+    Drawn from torch's generator.
     """
+    if values.ndim == 5:
+        return change_images(values.flatten(1, 2), config).view_as(values)
     values = _flip(values, config)
     if config.rotate or config.shift or config.zoom:
         values = _move(values, config)

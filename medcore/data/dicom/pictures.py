@@ -62,3 +62,13 @@ def dicom_shape(path: Path, window: str | Window = "auto") -> tuple[int, int, in
     is_ct = header.get("Modality") == "CT"
     depth = ("float32" if window == "auto" else "uint16") if is_ct else _depth(header)
     return rows, columns, 1, depth
+
+
+@reading()
+def dicom_frames(path: Path) -> int:
+    """Return how many slices `read_dicom` gives, from the header."""
+    import pydicom
+
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    grey = header.SamplesPerPixel != 3 and header.PhotometricInterpretation != "PALETTE COLOR"
+    return max(1, int(header.get("NumberOfFrames") or 1)) if grey else 1

@@ -7,6 +7,7 @@ what PNG cannot hold (Hounsfield units, volumes), or cleaned DICOM.
 from medcore.data.media.files import MediaFolder, new_media_folder
 from medcore.data.media.pictures import (
     DECODERS,
+    count_slices,
     decode_image,
     image_shape,
     is_image,
@@ -18,6 +19,7 @@ __all__ = [
     "DECODERS",
     "MediaFolder",
     "Picture",
+    "count_slices",
     "decode_image",
     "image_shape",
     "is_image",

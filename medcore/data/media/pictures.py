@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from medcore.data.dicom.intensity import CT_WINDOWS, apply_window
-from medcore.data.dicom.pictures import dicom_shape, is_dicom, read_dicom
+from medcore.data.dicom.pictures import dicom_frames, dicom_shape, is_dicom, read_dicom
 from medcore.data.media.rasters import Picture, decode_raster, is_raster
 from medcore.data.media.volumes import decode_nifti, decode_tiff, is_nifti, is_tiff
 from medcore.errors import DataError
@@ -127,5 +127,17 @@ def image_shape(folder: Path, name: str, window: str = "auto") -> tuple[int, int
                 channels,
                 "uint16" if image.mode[0] == "I" else "uint8",
             )
+    except (OSError, ValueError, EOFError):
+        raise DataError(f"The kept image '{name}' cannot be read; bring the data again.") from None
+
+
+def count_slices(folder: Path, name: str) -> int:
+    """Return how many slices a kept image has, from its header; 1 where it is no volume."""
+    path = folder / name
+    try:
+        if path.suffix == ".npy":
+            shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+            return shape[0] if len(shape) == 3 and shape[2] != 3 else 1
+        return dicom_frames(path) if path.suffix == ".dcm" else 1
     except (OSError, ValueError, EOFError):
         raise DataError(f"The kept image '{name}' cannot be read; bring the data again.") from None
