@@ -238,6 +238,8 @@ def predict_member(fitted: Any, prepared: Prepared) -> np.ndarray:
     if isinstance(fitted, EffectModel):
         return predict_effect(fitted, lambda part, arm: answer_rows(part, prepared, arm))
     if isinstance(fitted, PlainModel):
+        if fitted.spec["formula"] == "sparse":
+            return predict_plain(fitted, term_values(prepared))
         return predict_plain(fitted, plain_values(prepared, native=fitted.spec.get("native")))
     return predict_network(fitted, prepared)
 
@@ -265,6 +267,25 @@ def plain_values(prepared: Prepared, *, native: bool | None = False) -> np.ndarr
     if not parts:
         return np.zeros((len(prepared.row_id), 0), dtype=np.float32)
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def term_values(prepared: Prepared) -> Any:
+    """Return what models of words see, a sparse float64 matrix (rows, features).
+
+    The weighted terms of every note and whether it is absent, beside the table's features and the
+    simple ones of the other blocks.
+    """
+    from scipy.sparse import csr_matrix, hstack
+
+    parts = []
+    for block in prepared.blocks.values():
+        if block.terms is not None:
+            parts += [block.terms, csr_matrix(block.plain[:, -1:])]
+        elif block.kind == "table":
+            parts.append(csr_matrix(block.values))
+        elif block.plain is not None:
+            parts.append(csr_matrix(block.plain))
+    return hstack(parts, format="csr", dtype=np.float64)
 
 
 def with_gaps(block: Block) -> np.ndarray:

@@ -2,8 +2,7 @@
 
     columns → Dataset → Finding[] → Split → Prepared → Epoch… → Predictions → Evaluation
 
-Rows are known by `row_id`, their position in the source file from 0, which is the index of
-`Dataset.frame` and never changes when rows are set aside.
+Rows are known by `row_id`, their place in the source file from 0: the index of `Dataset.frame`.
 """
 
 from __future__ import annotations
@@ -72,6 +71,7 @@ class Dataset:
     content has one name. `sha256` is the hash of the source file's bytes. Time to event:
     `horizons` and, among others, their `times` are those at which risks are told. Courses:
     `visits`, by patient and time, of which the cells of a series column name the positions.
+    `cache` holds what is computed from the cells once, and is deleted with them.
     `labels`: findings that the outcome's cells name (see `read_labels`). `aside`: rows without one.
     """
 
@@ -87,6 +87,7 @@ class Dataset:
     visits: pd.DataFrame | None = None
     labels: tuple[str, ...] = ()
     aside: pd.DataFrame | None = None
+    cache: Path | None = None
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; `KeyError` when there is none."""
@@ -154,8 +155,9 @@ class Block:
     (rows,) is each row's position in it, -1 where there is none. `scale` is the (mean, spread),
     learned from training rows, that standardises an item; None takes items as they are.
     `plain` (rows, features) float32 is what models of plain numbers see instead, and `names` and
-    `sources` are its features. `traits`, ready for JSON, are what an encoder must know before it
-    is built (say, the size of a vocabulary). `digest` stands for the bytes of `values`.
+    `sources` are its features; `terms`, of notes, their weighted words, a sparse matrix (rows,
+    terms). `traits`, ready for JSON, are what an encoder must know before it is built (say, the
+    size of a vocabulary). `digest` stands for the bytes of `values`.
     """
 
     kind: Literal["table", "text", "image", "audio", "series"]
@@ -171,14 +173,12 @@ class Block:
     plain: np.ndarray | None = None
     traits: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
+    terms: Any = None
 
     def take(self, positions: np.ndarray) -> Block:
         """Return the rows at `positions` (int array into this record)."""
-
-        def some(array: np.ndarray | None) -> np.ndarray | None:
-            return None if array is None else array[positions]
-
-        parts = {name: some(getattr(self, name)) for name in ("gaps", "place", "plain")}
+        kept = {name: getattr(self, name) for name in ("gaps", "place", "plain", "terms")}
+        parts = {name: part[positions] for name, part in kept.items() if part is not None}
         values = self.values[positions] if self.place is None else self.values
         return replace(self, values=values, present=self.present[positions], **parts)
 

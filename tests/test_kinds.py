@@ -14,6 +14,7 @@ from medcore.prepare import fit_preparation, load_preparation, prepare_rows, sav
 from medcore.prepare.kinds import WAYS
 from medcore.train import predict_network
 from medcore.train.balance import balance_rows
+from tests.note_rows import note_dataset
 from tests.picture_rows import picture_dataset
 from tests.prepared_rows import fit
 from tests.tone_rows import tone_dataset
@@ -25,24 +26,33 @@ TRAIN, VALIDATION = np.arange(0, 80), np.arange(80, 120)
 def kind_config(**changes):
     """Return a config that trains in a moment."""
     values = {"train.epochs": 2, "train.batch_size": 32, "model.width": 16, "model.ensemble": 2,
-              "audio.encoder": "crnn", "audio.bands": 24}  # fmt: skip
+              "audio.encoder": "crnn", "audio.bands": 24, "text.encoder": "text_bag"}  # fmt: skip
     return change_config(
         RunConfig(), values | {name.replace("__", "."): value for name, value in changes.items()}
     )
 
 
-@pytest.fixture(scope="module", params=["image", "image and table", "audio", "audio and table"])
+MAKERS = {
+    "image": picture_dataset,
+    "audio": tone_dataset,
+    "text": lambda _, table: note_dataset(table=table),
+}
+ENCODERS_USED = {"image": "resnet_small", "audio": "crnn", "text": "text_bag"}
+
+
+@pytest.fixture(
+    scope="module", params=[f"{kind}{rest}" for kind in MAKERS for rest in ("", " and table")]
+)
 def dataset(request, tmp_path_factory):
     """Rows of each kind, with and without a table beside."""
     folder, table = tmp_path_factory.mktemp("media"), request.param.endswith("table")
-    make = picture_dataset if request.param.startswith("image") else tone_dataset
-    return make(folder, table=table)
+    return MAKERS[request.param.split()[0]](folder, table=table)
 
 
 @pytest.fixture(scope="module")
 def encoder(dataset):
     """The network that looks at the kind of the rows."""
-    return "resnet_small" if dataset.column("scan").kind == "image" else "crnn"
+    return ENCODERS_USED[dataset.column("scan").kind]
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,7 @@ from medcore.config.sections import (
     Repair,
     TrainConfig,
 )
+from medcore.config.text import TextConfig
 from medcore.errors import ConfigError
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "SeriesConfig",
     "SplitConfig",
     "Task",
+    "TextConfig",
     "ThresholdRule",
     "TrainConfig",
     "change_config",
@@ -111,6 +113,7 @@ class RunConfig(Section):
     augment: AugmentConfig = AugmentConfig()
     image: ImageConfig = ImageConfig()
     audio: AudioConfig = AudioConfig()
+    text: TextConfig = TextConfig()
     series: SeriesConfig = SeriesConfig()
     effect: EffectConfig = EffectConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
@@ -182,6 +185,7 @@ _SERIES = {
     "train.learning_rate": 5e-3, "train.batch_size": 64, "train.weight_decay": 0.02,
     "model.quantiles": True,
 }  # fmt: skip
+_TEXT = {"train.learning_rate": 3e-3, "train.batch_size": 32, "train.weight_decay": 0.05}
 _IMAGE = {"train.learning_rate": 3e-3, "train.batch_size": 64, "train.weight_decay": 0.05}
 KIND_PRESETS: dict[Kind, dict[Preset, dict[str, Any]]] = {
     "image": {
@@ -193,6 +197,11 @@ KIND_PRESETS: dict[Kind, dict[Preset, dict[str, Any]]] = {
         "quick": {"train.epochs": 15, "train.patience": 15, **_AUDIO},
         "balanced": {"train.epochs": 40, "train.patience": 40, **_AUDIO},
         "thorough": {"train.epochs": 100, "train.patience": 100, **_AUDIO},
+    },
+    "text": {
+        "quick": {"train.epochs": 8, "train.patience": 4, **_TEXT},
+        "balanced": {"train.epochs": 20, "train.patience": 6, **_TEXT},
+        "thorough": {"train.epochs": 60, "train.patience": 15, **_TEXT},
     },
     "series": {
         "quick": {"train.epochs": 12, "train.patience": 6, **_SERIES},

@@ -18,12 +18,13 @@ ImageEncoder = Literal[
     "resnet3d_small",
 ]  # fmt: skip
 AudioEncoder = Literal["recogniser", "crnn"]
+TextEncoder = Literal["text_pretrained", "text_bag", "text_gru", "text_transformer"]
 SeriesEncoder = Literal["gru_d", "gru", "lstm", "tcn", "time_transformer"]
 # Networks that are named by how they look at one kind of column.
-EncoderName = Literal[ImageEncoder, AudioEncoder, SeriesEncoder]
+EncoderName = Literal[ImageEncoder, AudioEncoder, TextEncoder, SeriesEncoder]
 ModelName = Literal[
-    "recommended", "tabm", "mlp", EncoderName, "logistic", "random_forest", "gradient_boosting",
-    "cox", "deepsurv", "logistic_hazard", "deephit",
+    "recommended", "tabm", "mlp", EncoderName, "tfidf", "logistic", "random_forest",
+    "gradient_boosting", "cox", "deepsurv", "logistic_hazard", "deephit",
     "dr_learner", "s_learner", "t_learner", "x_learner", "tarnet", "dragonnet",
 ]  # fmt: skip
 Preset = Literal["quick", "balanced", "thorough"]

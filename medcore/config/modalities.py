@@ -13,6 +13,7 @@ from medcore.config.base import (
     Kind,
     Section,
     SeriesEncoder,
+    TextEncoder,
 )
 
 
@@ -153,5 +154,6 @@ class SeriesConfig(Section):
 ENCODER_NAMES: dict[Kind, tuple[str, ...]] = {
     "image": get_args(ImageEncoder),
     "audio": get_args(AudioEncoder),
+    "text": get_args(TextEncoder),
     "series": get_args(SeriesEncoder),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from medcore.config import Kind, Role
 from medcore.records import Column
 
 LOOK = 2_000
+FREE_TEXT = "Free text. Give it the role input if it was written before the outcome was known."
+ONLY_TEXT = "Free text: an input, if it was written before the outcome was known."
 NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 COMMA = re.compile(r"[-+]?\d+,\d+")
@@ -141,7 +144,17 @@ def infer_columns(frame: pd.DataFrame, notes: Mapping[str, str]) -> tuple[Column
         note = " ".join(part for part in (notes.get(name, ""), why) if part)
         categories = list_categories(frame[name]) if kind == "category" else ()
         columns.append(Column(name, kind, role, None, categories, note))
-    return tuple(columns)
+    return tuple(_read_only_text(columns))
+
+
+def _read_only_text(columns: list[Column]) -> list[Column]:
+    """Make free text an input where nothing else is one but, at most, the outcome to be."""
+    if sum(column.role == "input" for column in columns) > 1:
+        return columns
+    return [
+        replace(column, role="input", note=ONLY_TEXT) if column.note == FREE_TEXT else column
+        for column in columns
+    ]
 
 
 def infer_kind(values: pd.Series) -> Kind:
@@ -176,7 +189,7 @@ def _infer_role(name: str, values: pd.Series, kind: Kind, taken: set) -> tuple[R
             return "ignored", "A second date; give it the role input if it is known in time."
         return "date", "The first date."
     if kind == "text":
-        return "ignored", "Free text."
+        return "ignored", FREE_TEXT
     if kind == "number" and FOLLOW_UP.fullmatch(name):
         return "duration", "Named like a length of follow-up, which is known only afterwards."
     return "input", ""

@@ -102,6 +102,7 @@ MODELS = {
     "recommended": "Recommended",
     "prevalence": "Prevalence only",
     "logistic": "Logistic regression",
+    "tfidf": "TF-IDF with logistic regression",
     "random_forest": "Random forest",
     "gradient_boosting": "Gradient boosting",
     "mlp": "Neural network (MLP)",

@@ -10,6 +10,8 @@ import numpy as np
 
 from medcore.config import Task
 
+TERMS_C = 10.0
+
 
 class Prevalence:
     """Predict everyone's average: the class shares, or the mean, of the training rows.
@@ -59,15 +61,15 @@ def fit_baseline(
     weights: np.ndarray | None = None,
     leaf: int | None = None,
 ) -> Any:
-    """Return a baseline fitted on prepared float32 `values` (rows, features).
+    """Return a baseline fitted on prepared float32 `values` (rows, features), tfidf's sparse.
 
     `weights` (rows,) say how much each row counts; all alike by default. `leaf`: the fewest rows
     in a forest's leaf, for outcomes that are mostly noise.
     """
-    estimator = build_baseline(name, task, len(values), seed)
+    estimator = build_baseline(name, task, len(outcome), seed)
     if leaf is not None and name == "random_forest":
         estimator.set_params(min_samples_leaf=leaf)
-    rows = np.ascontiguousarray(values, dtype=np.float32)
+    rows = values if name == "tfidf" else np.ascontiguousarray(values, dtype=np.float32)
     # A matrix product in float32 may raise the flag for what lies beyond the rows.
     with np.errstate(invalid="ignore"):
         estimator.fit(rows, outcome, **({} if weights is None else {"sample_weight": weights}))
@@ -103,6 +105,15 @@ def _build_logistic(task: Task, rows: int, seed: int) -> Any:  # noqa: ARG001
     return LogisticRegression(C=1.0, max_iter=2000, random_state=seed)
 
 
+def _build_tfidf(task: Task, rows: int, seed: int) -> Any:  # noqa: ARG001
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if task == "regression":
+        return Ridge(alpha=1.0, random_state=seed)
+    # A note's weights have length 1: the usual penalty would hold them far too close to zero.
+    return LogisticRegression(C=TERMS_C, max_iter=1000, tol=1e-3, random_state=seed)
+
+
 def _build_forest(task: Task, rows: int, seed: int) -> Any:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
@@ -131,6 +142,7 @@ def _build_boosting(task: Task, rows: int, seed: int) -> Any:  # noqa: ARG001
 BASELINES: dict[str, Callable[[Task, int, int], Any]] = {
     "prevalence": _build_prevalence,
     "logistic": _build_logistic,
+    "tfidf": _build_tfidf,
     "random_forest": _build_forest,
     "gradient_boosting": _build_boosting,
     "last_logistic": _build_logistic,

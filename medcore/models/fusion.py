@@ -20,11 +20,13 @@ from medcore.models.images import IMAGE_ENCODERS
 from medcore.models.series import SERIES_ENCODERS
 from medcore.models.start import hold_frozen, start_encoder
 from medcore.models.table import TableEncoder
+from medcore.models.text import TEXT_ENCODERS
 from medcore.records import Block
 
 ENCODERS: dict[str, dict[str, Callable[[dict], nn.Module]]] = {
     "image": IMAGE_ENCODERS,
     "audio": AUDIO_ENCODERS,
+    "text": TEXT_ENCODERS,
     "series": SERIES_ENCODERS,
 }
 
@@ -47,7 +49,7 @@ def read_piece(block: Block, positions, device: torch.device) -> Piece:
     """
     values = torch.from_numpy(block.gather(positions)).to(device)
     present = torch.from_numpy(block.present[positions]).to(device)
-    if block.kind == "text":
+    if block.kind == "text" and block.values.dtype.kind == "i":
         return Piece(values.long(), present)
     values = values.float()
     if block.scale is not None:
@@ -147,6 +149,8 @@ def start_weights(
         return
     fusion = network.encoder
     for place, (key, block) in enumerate(spec["blocks"].items(), start=int(bool(spec["table"]))):
+        if start := getattr(fusion.encoders[place], "start", None):
+            start()
         settings = block["settings"]
         weights, frozen = settings.get("weights", ""), settings.get("frozen", 0.0)
         if starts and key in starts:

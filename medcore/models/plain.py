@@ -1,6 +1,7 @@
 """Fitted baselines as plain arrays: kept without pickle, applied without scikit-learn.
 
-A baseline is one of three formulas: shares, a linear model, or trees. Their numbers fit in a
+A baseline is one of four formulas: shares, a linear model, a linear model of sparse features, or
+trees. Their numbers fit in a
 safetensors file next to the networks' weights, load in milliseconds, and answer for a patient the
 same to the last bit whoever else is asked about.
 """
@@ -23,9 +24,9 @@ LOOKUPS = 2_000_000
 class PlainModel:
     """A fitted baseline.
 
-    `spec`, ready for JSON: `formula` (shares, linear, trees), `task`, `classes` (their number) and
-    `link` (identity, logistic, softmax); `features`, where it looks at some of them only, are their
-    places. `arrays` by name, for safetensors.
+    `spec`, ready for JSON: `formula` (shares, linear, sparse, trees), `task`, `classes` (their
+    number) and `link` (identity, logistic, softmax); `features`, where it looks at some of them
+    only, are their places. `arrays` by name, for safetensors.
     """
 
     spec: dict
@@ -39,19 +40,20 @@ def freeze_baseline(
     *,
     native: bool = False,
     features: Sequence[int] | None = None,
+    sparse: bool = False,
 ) -> PlainModel:
     """Return a fitted estimator of `build_baseline` as arrays.
 
     Classes that had no training rows keep the probability 0. `native`: it learned from gaps as
     they are (NaN), and is to be asked with them. `features`: those that it was fitted on, if not
-    all.
+    all. `sparse`: it learned from a sparse matrix.
     """
     spec = {"task": task, "classes": classes, "native": native}
     if features is not None:
         spec["features"] = list(features)
     places = _places(estimator, task)
     if hasattr(estimator, "coef_"):
-        return _freeze_linear(estimator, spec, places)
+        return _freeze_linear(estimator, spec, places, "sparse" if sparse else "linear")
     if hasattr(estimator, "estimators_"):
         return _freeze_forest(estimator, spec, places)
     if hasattr(estimator, "_predictors"):
@@ -62,7 +64,8 @@ def freeze_baseline(
 
 
 def predict_plain(model: PlainModel, values: np.ndarray) -> np.ndarray:
-    """Return float64 probabilities (rows, classes), or values (rows,), for float32 `values`.
+    """Return float64 probabilities (rows, classes), or values (rows,), for float32 `values`
+    or, where it learned from sparse ones, a SciPy matrix.
 
     Time to event: incidences (rows, causes, times). Several findings: (rows, findings).
     """
@@ -77,11 +80,13 @@ def predict_plain(model: PlainModel, values: np.ndarray) -> np.ndarray:
         return predict_labels(model, values)
     if "features" in spec:
         values = values[:, spec["features"]]
-    raw = FORMULAS[spec["formula"]](arrays, np.asarray(values, dtype=np.float32))
+    if spec["formula"] != "sparse":
+        values = np.asarray(values, dtype=np.float32)
+    raw = FORMULAS[spec["formula"]](arrays, values)
     if spec["task"] == "regression":
         return raw[:, 0]
     found = LINKS[spec["link"]](raw)
-    probabilities = np.zeros((len(values), spec["classes"]))
+    probabilities = np.zeros((len(found), spec["classes"]))
     probabilities[:, arrays["places"]] = found
     return probabilities
 
@@ -109,14 +114,14 @@ def _places(estimator: Any, task: Task) -> np.ndarray:
     return np.asarray(estimator.classes_, dtype=np.int64)
 
 
-def _freeze_linear(estimator: Any, spec: dict, places: np.ndarray) -> PlainModel:
+def _freeze_linear(estimator: Any, spec: dict, places: np.ndarray, formula: str) -> PlainModel:
     link = "identity" if spec["task"] == "regression" else _margin_link(len(places))
     arrays = {
         "coefficients": np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64)).copy(),
         "intercepts": np.atleast_1d(np.asarray(estimator.intercept_, dtype=np.float64)).copy(),
         "places": places,
     }
-    return PlainModel({**spec, "formula": "linear", "link": link}, arrays)
+    return PlainModel({**spec, "formula": formula, "link": link}, arrays)
 
 
 def _freeze_forest(estimator: Any, spec: dict, places: np.ndarray) -> PlainModel:
@@ -202,6 +207,11 @@ def _linear(arrays: dict[str, np.ndarray], values: np.ndarray) -> np.ndarray:
     return raw
 
 
+def _sparse(arrays: dict[str, np.ndarray], values: Any) -> np.ndarray:
+    # Row by row over what is not zero: a row's sum is the same alone and among others.
+    return values @ arrays["coefficients"].T + arrays["intercepts"]
+
+
 def _trees(arrays: Mapping[str, np.ndarray], values: np.ndarray) -> np.ndarray:
     roots = arrays["roots"]
     raw = np.empty((len(values), arrays["value"].shape[1]))
@@ -252,5 +262,5 @@ def _softmax(raw: np.ndarray) -> np.ndarray:
     return grown / grown.sum(axis=1, keepdims=True)
 
 
-FORMULAS = {"shares": _shares, "linear": _linear, "trees": _trees}
+FORMULAS = {"shares": _shares, "linear": _linear, "sparse": _sparse, "trees": _trees}
 LINKS = {"identity": _identity, "logistic": _logistic, "softmax": _softmax}

@@ -16,6 +16,7 @@ from medcore.config import RunConfig
 from medcore.prepare.audio import audio_block, fit_audio, read_audio_fit
 from medcore.prepare.images import fit_image, image_block, read_image_fit
 from medcore.prepare.series import fit_series, read_series_fit, series_block
+from medcore.prepare.text import fit_text, read_text_fit, text_block
 from medcore.records import Block, Dataset
 
 
@@ -37,5 +38,6 @@ class Way:
 WAYS: dict[str, Way] = {
     "image": Way(fit_image, image_block, read_image_fit),
     "audio": Way(fit_audio, audio_block, read_audio_fit),
+    "text": Way(fit_text, text_block, read_text_fit),
     "series": Way(fit_series, series_block, read_series_fit),
 }

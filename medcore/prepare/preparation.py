@@ -55,7 +55,7 @@ class Preparation:
 
     `columns` holds one fit per tabular input that informs, `bins` the piecewise-linear edges of the
     numeric features in their order, `kinds` one fit per input of another kind (see `WAYS`).
-    `left_out` are sentences on columns that are not used.
+    `left_out` are sentences on columns that are not used, or only in part.
     `imputer` estimates gaps from a row's other columns, where that was chosen, and `draw` says
     which of multiple imputation's. `keep_gaps` leaves gaps to models that take them as they are.
     `rules` is the contract at prediction: what happens where an input is unknown.
@@ -111,6 +111,7 @@ def fit_preparation(
             left_out.append(fit)
         else:
             (kinds if column.kind in WAYS else fits).append(fit)
+            left_out += [remark] if (remark := getattr(fit, "remark", "")) else []
     if not fits and not kinds:
         raise FitError(
             "No input column tells the training patients apart; "

@@ -38,6 +38,7 @@ from medcore.train.rows import check_outcome
 TITLES = {
     "prevalence": "prevalence",
     "logistic": "logistic regression",
+    "tfidf": "TF-IDF with logistic regression",
     "random_forest": "random forest",
     "gradient_boosting": "gradient boosting",
     "mlp": "neural network",

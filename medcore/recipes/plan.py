@@ -18,6 +18,7 @@ from medcore.config import ENCODER_NAMES, Kind, RunConfig, generator
 from medcore.data.media import count_slices, image_shape
 from medcore.errors import FitError
 from medcore.prepare.audio import MOST_SECONDS, choose_audio_encoder
+from medcore.prepare.text import choose_text_encoder
 from medcore.records import Dataset, Parts
 from medcore.sound import kept_seconds
 from medcore.split import cross_fit_folds, outcome_strata
@@ -30,17 +31,18 @@ RECOMMENDED_SURVIVAL = ("cox", "deepsurv")
 RECOMMENDED_OF: dict[str, tuple[str, ...]] = {
     "image": ("encoder", "encoder 2", "encoder 3"),
     "audio": ("encoder", "encoder 2", "encoder 3"),
+    "text": ("tfidf", "encoder"),
     "series": ("encoder", "gradient_boosting"),
 }
 # Rows × numbers an item × epochs beyond which one fit of a network must do.
 QUICK = 2e8
 LOOK = 20
 # What stands beside a model that sees no table: the simple features are enough for these.
-SPARE_BASELINES = ("prevalence", "logistic", "cox")
+SPARE_BASELINES = ("prevalence", "logistic", "tfidf", "cox")
 # What stands beside a model that sees courses: each thing's last known value, and nothing else.
 LAST_BASELINES = ("last_logistic", "last_boosting")
 BASELINES = (
-    "prevalence", "logistic", "random_forest", "gradient_boosting", "cox", *LAST_BASELINES,
+    "prevalence", "logistic", "tfidf", "random_forest", "gradient_boosting", "cox", *LAST_BASELINES,
 )  # fmt: skip
 
 # Cross-fitting pays where rows are few; beyond, one validation part decides as well and sooner.
@@ -51,6 +53,7 @@ FEW_FOLDS, FEW_FOLDS_ROWS = 3, 20_000
 COST = {
     "prevalence": 0.05,
     "logistic": 0.2,
+    "tfidf": 0.6,
     "random_forest": 1.0,
     "gradient_boosting": 1.0,
     "mlp": 6.0,
@@ -114,6 +117,8 @@ def make_plan(
     baselines = [name for name in baselines if suits(name, task)]
     if not has_table(dataset) and "series" not in kinds:
         baselines = [name for name in baselines if name in SPARE_BASELINES]
+    if "text" not in kinds:
+        baselines = [name for name in baselines if name != "tfidf"]
     if "series" not in kinds:
         baselines = [name for name in baselines if name not in LAST_BASELINES]
     # Networks come first: their epochs are what a waiting person wants to see.
@@ -122,7 +127,8 @@ def make_plan(
     validation = parts.get("validation", train[:0])
     rows = len(train) + len(validation)
     # Several fits of a network over images or notes take longer than they are worth.
-    worth = chosen == "recommended" and rows < FEW_FOLDS_ROWS and not kinds
+    quick = not kinds or (kinds == ("text",) and _reads_quickly(config))
+    worth = chosen == "recommended" and rows < FEW_FOLDS_ROWS and quick
     cross = not len(validation) or worth
     folds: tuple[Fold, ...] = (Fold(train, validation),)
     if cross:
@@ -162,19 +168,28 @@ def choose_members(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[s
         return tuple(
             name.replace("encoder", config.series.encoder) for name in RECOMMENDED_OF["series"]
         )
+    words = ("tfidf",) if "text" in kinds else ()
     if has_table(dataset):
-        return ("mlp", *RECOMMENDED)
+        return ("mlp", *RECOMMENDED, *words)
     if len(kinds) > 1:
-        return ("mlp", "logistic")
+        return ("mlp", "logistic", *words)
     encoder = getattr(config, kinds[0]).encoder
     if kinds == ("audio",):
         encoder = choose_audio_encoder(config)
+    if kinds == ("text",):
+        encoder = choose_text_encoder(config)
     members = [name.replace("encoder", encoder) for name in RECOMMENDED_OF[kinds[0]]]
     if encoder == "recogniser":
         # Its head is all that learns, and ends in the same place from other random numbers.
         return (encoder,)
     work = len(parts["train"]) * _item_numbers(dataset, config) * config.train.epochs
     return tuple(members if work <= QUICK else [m for m in members if " " not in m])
+
+
+def _reads_quickly(config: RunConfig) -> bool:
+    """Tell whether the encoder of notes learns fast enough to be fitted several times."""
+    encoder = choose_text_encoder(config)
+    return encoder == "text_bag" or (encoder == "text_pretrained" and not config.text.fine_tune)
 
 
 def _item_numbers(dataset: Dataset, config: RunConfig) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 
 from medcore.config import RunConfig, generator
 from medcore.models.plain import PlainModel, freeze_baseline
-from medcore.predict import plain_values, predict_member
+from medcore.predict import plain_values, predict_member, term_values
 from medcore.prepare import last_features
 from medcore.recipes.plan import LAST_BASELINES
 from medcore.records import Epoch, Prepared
@@ -185,7 +185,8 @@ def _fit_baseline(
 
     seed = int(generator(config.seed, "baseline", label).integers(2**31 - 1))
     native = name == "gradient_boosting" and config.missing.strategy == "native"
-    values = plain_values(learn, native=native)
+    sparse = name == "tfidf"
+    values = term_values(learn) if sparse else plain_values(learn, native=native)
     features = last_features(learn) if name in LAST_BASELINES else None
     seen = values if features is None else values[:, features]
     weigh = ratio is not None and config.balance.strategy == "class_weight"
@@ -198,7 +199,9 @@ def _fit_baseline(
     weights = ratio[learn.outcome] if weigh else None
     estimator = fit_baseline(name, learn.task, seen, learn.outcome, seed, weights)
     classes = len(learn.classes)
-    return freeze_baseline(estimator, learn.task, classes, native=native, features=features)
+    return freeze_baseline(
+        estimator, learn.task, classes, native=native, features=features, sparse=sparse
+    )
 
 
 def unit_ratio(name: str, learn: Prepared, config: RunConfig) -> np.ndarray | None:

@@ -1,7 +1,8 @@
 """Random changes of a batch of training rows: noise, hidden columns, mixtures of two patients.
 
 `CHANGES` is the table of what else is done to a kind of column: kind → function of standardised
-values (rows, …) and the kind's section of the settings. All is drawn from torch's generator.
+values (rows, …), the kind's section of the settings and the block's traits. All is drawn from
+torch's generator.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from medcore.records import Block
 from medcore.train.audio import change_sounds
 from medcore.train.images import change_images
 from medcore.train.series import change_series
+from medcore.train.text import hide_tokens
 
-CHANGES: dict[str, Callable[[Tensor, Any], Tensor]] = {
-    "image": change_images,
-    "audio": change_sounds,
-    "series": change_series,
+CHANGES: dict[str, Callable[[Tensor, Any, Mapping[str, Any]], Tensor]] = {
+    "image": lambda values, config, _: change_images(values, config),
+    "audio": lambda values, config, _: change_sounds(values, config),
+    "text": hide_tokens,
+    "series": lambda values, config, _: change_series(values, config),
 }
 
 
@@ -50,11 +53,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is changed: settings of all kinds, and of each block its kind's (None for the table)."""
+    """What is changed: settings of all kinds, and of each block its kind's and its traits."""
 
     config: AugmentConfig
     layout: Layout | None
-    sections: Mapping[str, tuple[str, Any]]
+    sections: Mapping[str, tuple[str, Any, Mapping[str, Any]]]
 
     def change(self, inputs: Inputs, outcome: Tensor) -> Batch:
         """Return a changed batch."""
@@ -70,9 +73,9 @@ class Augmentation:
                 changed = augment_batch(piece.values, piece.present, still, self.layout).inputs
                 pieces[key] = Piece(changed, piece.present)
                 continue
-            kind, section = self.sections[key]
+            kind, section, traits = self.sections[key]
             change = CHANGES.get(kind)
-            values = piece.values if change is None else change(piece.values, section)
+            values = piece.values if change is None else change(piece.values, section, traits)
             pieces[key] = Piece(values, piece.present)
         if not self.config.mask or len(pieces) == 1:
             return pieces
@@ -132,10 +135,12 @@ def plan_augmentation(
     """
     if config.augment.mixup and any(block.kind == "series" for block in blocks.values()):
         raise FitError("Mixup cannot mix courses, whose visits differ: set augment.mixup to 0.")
-    if config.augment.mixup and any(block.kind == "text" for block in blocks.values()):
+    if config.augment.mixup and any(
+        block.kind == "text" and not block.traits.get("frozen") for block in blocks.values()
+    ):
         raise FitError("Mixup cannot mix words: set augment.mixup to 0.")
     sections = {
-        key: (block.kind, getattr(config, block.kind))
+        key: (block.kind, getattr(config, block.kind), block.traits)
         for key, block in blocks.items()
         if block.kind != "table"
     }

@@ -92,6 +92,8 @@ def key_parts(prepared: Prepared) -> list[Any]:
         parts += [block.place, block.digest, dict(block.traits)]
         parts += [np.asarray(part) for part in block.scale or ()]
         parts += [block.plain] if block.plain is not None else []
+        if block.terms is not None:
+            parts += [list(block.terms.shape), block.terms.indices, block.terms.data]
     return parts
 
 

@@ -249,7 +249,7 @@ def _run_steps(state: Fit, course: Course, pause: Pause) -> bool:
     done = course.steps * (state.epoch - 1)
     for inputs, outcome in split_batches(train, order, course.steps, state.step):
         for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(config, done + state.step, total)
+            group["lr"] = group["rate"] * learning_rate(config, done + state.step, total)
         with course.forward:
             loss = _batch_loss(network, inputs, outcome, course)
         loss.backward()

@@ -23,16 +23,22 @@ def build_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Opti
     """Return AdamW, or SGD with momentum, over the network's flattened parameters.
 
     Weight decay pulls on the weight matrices only: biases, norms, number embeddings and TabM's
-    per-member scalings would be pulled away from doing their work (Gorishniy et al. 2025).
+    per-member scalings would be pulled away from doing their work (Gorishniy et al. 2025). A
+    parameter's `rate`, where it has one, is the share of the learning rate that it learns with.
     """
-    groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {(True, 1.0): [], (False, 1.0): []}
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
-        groups[decays(name, parameter)].append(parameter)
+        kind = decays(name, parameter), getattr(parameter, "rate", 1.0)
+        groups.setdefault(kind, []).append(parameter)
     flat = [
-        {"params": [_flatten(parameters)], "weight_decay": config.weight_decay if decay else 0.0}
-        for decay, parameters in groups.items()
+        {
+            "params": [_flatten(parameters)],
+            "weight_decay": config.weight_decay if decay else 0.0,
+            "rate": rate,
+        }
+        for (decay, rate), parameters in groups.items()
         if parameters
     ]
     if config.optimizer == "sgd":

@@ -101,7 +101,8 @@ def rows_at_once(network: dict, most: int) -> int:
     >>> rows_at_once({"blocks": {"x_ray": {"shape": [1, 224, 224]}}}, 256)
     41
     """
-    item = sum(4 * int(np.prod(block["shape"])) for block in network["blocks"].values())
+    numbers = [b.get("numbers", np.prod(b["shape"])) for b in network["blocks"].values()]
+    item = 4 * int(sum(numbers))
     return most if not item else max(1, min(most, ITEM_BYTES // item))
 
 

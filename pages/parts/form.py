@@ -45,6 +45,7 @@ GROUPS = {
     "augment": "Augmentation",
     "image": "Images",
     "audio": "Recordings",
+    "text": "Notes",
     "series": "Visits",
     "effect": "Effect of treatment",
     "evaluate": "Judging",
@@ -59,7 +60,7 @@ ABOVE = (
 
 
 # For the command line alone: a visitor must not name files of the server.
-LOCAL_ONLY = ("image.weights", "audio.recogniser")
+LOCAL_ONLY = ("image.weights", "audio.recogniser", "text.model")
 
 
 def walk_fields(section: type[Section] = RunConfig, prefix: str = "") -> Iterator[tuple]:

@@ -143,6 +143,14 @@ def show_field(column: Column, place: str, value: Any = None, text: str | None =
     if column.kind == "audio":
         return st.file_uploader(label, list(ENDINGS), key=place,
                                 help=text or "WAV, FLAC, MP3, OGG or M4A")  # fmt: skip
+    if column.kind == "text":
+        text = text or "The note as it is written; it is read whole or in part, as in training."
+        return (
+            st.text_area(
+                label, value or "", placeholder="no note", key=place, help=text, height=200
+            )
+            or None
+        )
     return st.text_input(label, value or "", placeholder="unknown", key=place, help=text) or None
 
 
