@@ -106,8 +106,16 @@ def test_a_long_text_is_text_and_is_ignored():
     notes = [
         f"The patient reports pain number {i} since several days and nights." for i in range(30)
     ]
-    dataset = make(notes=notes, age=list(range(30)))
+    dataset = make(notes=notes, pulse=[60, 70, 80] * 10, ill=["yes", "no"] * 15)
     assert (dataset.column("notes").kind, dataset.column("notes").role) == ("text", "ignored")
+
+
+def test_a_text_is_an_input_where_nothing_else_could_be_one():
+    notes = [f"The patient reports pain number {i} since several days." for i in range(30)]
+    dataset = make(notes=notes, ill=["yes", "no"] * 15)
+    assert dataset.column("notes").role == "input" and "before the outcome" in (
+        dataset.column("notes").note
+    )
 
 
 @pytest.mark.parametrize("sample", ["uci_heart", "wdbc", "heart_failure", "thyroid"])
