@@ -17,6 +17,7 @@ from medcore.evaluate import venn_abers
 from medcore.evaluate.conformal import conformal_reach
 from medcore.evaluate.similar import similar_effect
 from medcore.prepare import Preparation, prepare_rows
+from medcore.prepare.terms import term_values
 from medcore.prepare.arms import ARM, with_feature
 from medcore.records import Block, Dataset, Horizon, Prepared
 
@@ -267,25 +268,6 @@ def plain_values(prepared: Prepared, *, native: bool | None = False) -> np.ndarr
     if not parts:
         return np.zeros((len(prepared.row_id), 0), dtype=np.float32)
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-
-def term_values(prepared: Prepared) -> Any:
-    """Return what models of words see, a sparse float64 matrix (rows, features).
-
-    The weighted terms of every note and whether it is absent, beside the table's features and the
-    simple ones of the other blocks.
-    """
-    from scipy.sparse import csr_matrix, hstack
-
-    parts = []
-    for block in prepared.blocks.values():
-        if block.terms is not None:
-            parts += [block.terms, csr_matrix(block.plain[:, -1:])]
-        elif block.kind == "table":
-            parts.append(csr_matrix(block.values))
-        elif block.plain is not None:
-            parts.append(csr_matrix(block.plain))
-    return hstack(parts, format="csr", dtype=np.float64)
 
 
 def with_gaps(block: Block) -> np.ndarray:

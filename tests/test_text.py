@@ -24,10 +24,10 @@ from medcore.models.pretrained import (
     load_reader,
     load_transformer,
 )
-from medcore.predict import predict_member, predict_rows, term_values
+from medcore.predict import predict_member, predict_rows
 from medcore.prepare import fit_preparation, load_preparation, prepare_rows, save_preparation
 from medcore.prepare.notes import read_vectors
-from medcore.prepare.terms import clean_text, find_terms, learn_terms, weigh_terms
+from medcore.prepare.terms import clean_text, find_terms, learn_terms, term_values, weigh_terms
 from medcore.prepare.tokens import encode_texts, learn_tokenizer, load_tokenizer, stack_tokens
 from medcore.recipes import fit_model
 from medcore.train.optimizer import build_optimizer

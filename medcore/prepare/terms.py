@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from medcore.records import Prepared
+
 # Scripts written without blanks between words, and pictographs: each sign is a word.
 SIGNS = "\u2600-\u27bf\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U0001f300-\U0001faff"
 WORD = rf"[{SIGNS}]|(?:(?![{SIGNS}])\w){{2,}}"
@@ -82,6 +84,25 @@ def find_terms(text: str) -> list[tuple[str, tuple[tuple[int, int], ...]]]:
     single = [(word, (span,)) for word, span in words]
     pairs = [(f"{one[0]} {two[0]}", (one[1], two[1])) for one, two in pairwise(words)]
     return single + pairs
+
+
+def term_values(prepared: Prepared) -> Any:
+    """Return what models of words see, a sparse float64 matrix (rows, features).
+
+    The weighted terms of every note and whether it is absent, beside the table's features and the
+    simple ones of the other blocks.
+    """
+    from scipy.sparse import csr_matrix, hstack
+
+    parts = []
+    for block in prepared.blocks.values():
+        if block.terms is not None:
+            parts += [block.terms, csr_matrix(block.plain[:, -1:])]
+        elif block.kind == "table":
+            parts.append(csr_matrix(block.values))
+        elif block.plain is not None:
+            parts.append(csr_matrix(block.plain))
+    return hstack(parts, format="csr", dtype=np.float64)
 
 
 def _vectorizer(**options: Any) -> Any:

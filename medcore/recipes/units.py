@@ -19,8 +19,9 @@ import numpy as np
 
 from medcore.config import RunConfig, generator
 from medcore.models.plain import PlainModel, freeze_baseline
-from medcore.predict import plain_values, predict_member, term_values
+from medcore.predict import plain_values, predict_member
 from medcore.prepare import last_features
+from medcore.prepare.terms import term_values
 from medcore.recipes.plan import LAST_BASELINES
 from medcore.records import Epoch, Prepared
 from medcore.strategies import base_name, is_network, treats
