@@ -6,9 +6,10 @@ import io
 import zlib
 
 import numpy as np
+import pydicom
 from pydicom import Dataset, FileDataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -53,9 +54,12 @@ def to_bytes(header: Dataset) -> bytes:
 
 
 def inflate(raw: bytes) -> bytes:
-    """Return what is compressed in a kept file: all behind its file meta information."""
+    """Return what a kept file holds behind its file meta information, nothing of it compressed."""
     start = 144 + int.from_bytes(raw[140:144], "little")
-    return zlib.decompress(raw[start:], -zlib.MAX_WBITS)
+    if DeflatedExplicitVRLittleEndian.encode() in raw[:start]:
+        return zlib.decompress(raw[start:], -zlib.MAX_WBITS)
+    header = pydicom.dcmread(io.BytesIO(raw))
+    return raw[start:] + header.pixel_array.tobytes()
 
 
 def make_slices(count: int = 6, step: float = 2.5, normal_turn: float = 0.0) -> list[FileDataset]:

@@ -128,7 +128,7 @@ def test_slices_are_taken_evenly_and_repeated_where_there_are_fewer():
     assert kept[:, 0, 0, 0].tolist() == [0, 0, 1, 1]
     image = fit_pixels(volume[3], Shape(1, 4, 4, "float32", slices=3))
     assert image.shape == (3, 1, 4, 4) and (image == 3).all()
-    assert len(plain_features(image)) == len(PLAIN_NAMES)
+    assert len(plain_features(image.mean(axis=0))) == len(PLAIN_NAMES)
 
 
 def test_slices_are_counted_from_the_header(tmp_path):

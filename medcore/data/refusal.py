@@ -20,7 +20,7 @@ BROKEN = (
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
     RuntimeError, TypeError, ValueError, struct.error, zlib.error,
 )  # fmt: skip
-PARSERS = ("pydicom", "PIL", "nibabel")
+PARSERS, SILENT = ("pydicom", "PIL", "nibabel"), logging.CRITICAL + 1
 
 
 @contextlib.contextmanager
@@ -31,7 +31,9 @@ def reading() -> Iterator[None]:
     too.
     """
     for name in PARSERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        # Setting a level anew forgets what all loggers know, which takes longer than a header.
+        if (logger := logging.getLogger(name)).level != SILENT:
+            logger.setLevel(SILENT)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

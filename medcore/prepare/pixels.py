@@ -19,7 +19,7 @@ import numpy as np
 from medcore.data.media import read_image
 
 VERSION = 1
-THREADS = 4
+THREADS, PIXELS_AT_ONCE = 4, 2**21
 # Simple features: mean grey values of a coarse grid, and the distribution of all.
 GRID = 16
 SHARES = (1, 10, 25, 50, 75, 90, 99)
@@ -111,11 +111,16 @@ def _decode_all(media: Path, names: Sequence[str], shape: Shape, values: np.ndar
 
     def decode(place: int) -> None:
         values[place] = fit_pixels(read_image(media, names[place], shape.window), shape)
-        plain[place] = plain_features(values[place])
 
     with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
-        for _ in pool.map(decode, range(len(names))):
-            pass
+        step = max(1, PIXELS_AT_ONCE // (shape.height * shape.width))
+        for start in range(0, len(names), step):
+            some = slice(start, min(start + step, len(names)))
+            for _ in pool.map(decode, range(some.start, some.stop)):
+                pass
+            # Of a volume, the features of its slices' mean.
+            flat = values[some].mean(axis=1, dtype=np.float32) if shape.slices > 1 else values[some]
+            plain[some] = plain_features(flat)
     return plain
 
 
@@ -201,19 +206,19 @@ def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def plain_features(values: np.ndarray) -> np.ndarray:
-    """Return the simple features of one image (channels, height, width), see `PLAIN_NAMES`.
-
-    Those of a volume are the features of its slices' mean.
-    """
-    values = values.mean(axis=0, dtype=np.float32) if values.ndim == 4 else values
-    grey = values.mean(axis=0, dtype=np.float32)
-    rows, columns = (np.linspace(0, size, GRID + 1).astype(int) for size in grey.shape)
+    """Return the simple features of images (…, channels, height, width), see `PLAIN_NAMES`."""
+    grey = values.mean(axis=-3, dtype=np.float32)
+    rows, columns = (np.linspace(0, size, GRID + 1).astype(int) for size in grey.shape[-2:])
     # Sums over rectangles from one table of running sums.
-    sums = np.pad(grey.cumsum(axis=0).cumsum(axis=1, dtype=np.float64), ((1, 0), (1, 0)))
-    tops, bottoms = rows[:-1], np.maximum(rows[1:], rows[:-1] + 1)
+    sums = np.zeros((*grey.shape[:-2], grey.shape[-2] + 1, grey.shape[-1] + 1))
+    sums[..., 1:, 1:] = grey.cumsum(axis=-2).cumsum(axis=-1, dtype=np.float64)
+    tops, bottoms = rows[:-1, None], np.maximum(rows[1:], rows[:-1] + 1)[:, None]
     lefts, rights = columns[:-1], np.maximum(columns[1:], columns[:-1] + 1)
-    cells = sums[np.ix_(bottoms, rights)] - sums[np.ix_(tops, rights)]
-    cells = cells - sums[np.ix_(bottoms, lefts)] + sums[np.ix_(tops, lefts)]
-    cells = cells / ((bottoms - tops)[:, None] * (rights - lefts))
-    shares = np.percentile(grey, SHARES)
-    return np.r_[cells.ravel(), shares, grey.mean(), grey.std()].astype(np.float32)
+    cells = sums[..., bottoms, rights] - sums[..., tops, rights]
+    cells = cells - sums[..., bottoms, lefts] + sums[..., tops, lefts]
+    cells = cells / ((bottoms - tops) * (rights - lefts))
+    flat = grey.reshape(*grey.shape[:-2], -1)
+    shares = np.moveaxis(np.percentile(flat, SHARES, axis=-1), 0, -1)
+    rest = np.stack([flat.mean(axis=-1), flat.std(axis=-1)], axis=-1)
+    cells = cells.reshape(*grey.shape[:-2], -1)
+    return np.concatenate([cells, shares, rest], axis=-1).astype(np.float32)

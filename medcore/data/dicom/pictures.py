@@ -37,7 +37,9 @@ def read_dicom(path: Path, window: str | Window = "auto") -> np.ndarray:
         values = np.rint(pixels.values).clip(-(2**15), 2**15 - 1).astype(np.int16)
     else:
         depth = np.dtype(_depth(header))
-        values = np.rint(show(header, window, pixels) * np.iinfo(depth).max).astype(depth)
+        shown = show(header, window, pixels)
+        shown *= np.float32(np.iinfo(depth).max)
+        values = np.rint(shown, out=shown).astype(depth)
     return values[0] if len(values) == 1 else values
 
 
