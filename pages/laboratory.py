@@ -6,11 +6,11 @@ from medcore.config import BalanceConfig, BalanceStrategy, MissingConfig, RunCon
 from medcore.data import infer_task
 from medcore.jobs import start_laboratory
 from medcore.laboratory import (
-    LABORATORY_MODELS,
     Choice,
     count_fits,
     estimate_seconds,
     list_cells,
+    list_models,
 )
 from medcore.strategies import BALANCE_TITLES, LABEL_STRATEGIES, MISSING_TITLES, suits
 from pages.parts import state
@@ -20,6 +20,7 @@ from pages.parts.frame import count, need_dataset, open_page, write_seconds
 from pages.parts.masking import show_masking
 from pages.parts.waiting import watch_job
 
+TABULAR = {"number", "category", "date"}
 USUAL_MISSING, USUAL_BALANCE = ("median", "iterative", "drop_rows"), ("none", "class_weight")
 
 
@@ -30,7 +31,8 @@ def choose_cells(config: RunConfig) -> Choice | None:
     offered = balance_options(task)
     left, right = st.columns(2)
     missing = left.multiselect(
-        "Missing values", list(MISSING_TITLES), default=USUAL_MISSING,
+        "Missing values", list(MISSING_TITLES),
+        default=USUAL_MISSING if state.input_kinds() & TABULAR else USUAL_MISSING[:1],
         format_func=MISSING_TITLES.get, key=f"lab_missing_{place}",
         help=MissingConfig.model_fields["strategy"].description,
     )  # fmt: skip
@@ -45,7 +47,7 @@ def choose_cells(config: RunConfig) -> Choice | None:
         what = "time" if task == "survival" else "number"
         right.caption(f"The outcome is a {what}, so there are no rare classes.")
     left, right = st.columns(2)
-    models = [name for name in LABORATORY_MODELS if suits(name, task)]
+    models = [name for name in list_models(state.input_kinds()) if suits(name, task)]
     chosen = config.model.name if config.model.name in models else models[0]
     model = left.selectbox(
         "Model", models, index=models.index(chosen),

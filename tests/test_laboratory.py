@@ -12,11 +12,13 @@ from medcore.config import RunConfig, change_config
 from medcore.data import configure_dataset, load_sample
 from medcore.errors import ConfigError
 from medcore.laboratory import (
+    LABORATORY_MODELS,
     Choice,
     base_cell,
     count_fits,
     estimate_seconds,
     list_cells,
+    list_models,
     read_choice,
     write_conclusion,
 )
@@ -24,6 +26,7 @@ from medcore.laboratory import work as bench
 from medcore.laboratory.work import development_rows, run_laboratory
 from medcore.records import Column, Dataset, Watch
 from tests.finished_runs import a_findings_table
+from tests.picture_rows import picture_dataset
 
 CONFIG = change_config(RunConfig(), {"evaluate.resamples": 200})
 FEW = Choice(("median", "iterative"), ("none", "class_weight"), "logistic", 3)
@@ -341,3 +344,21 @@ def test_several_findings_are_compared_each_at_its_own_threshold(tmp_path):
 def test_a_model_of_another_task_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="choose one of cox"):
         run_laboratory(a_course(), CONFIG, FEW, Watch(), tmp_path)
+
+
+def test_strategies_for_rare_classes_are_compared_on_images_with_a_network(tmp_path):
+    settings = {"train.epochs": 1, "image.views": 1, "evaluate.resamples": 100}
+    choice = Choice(("median",), ("none", "class_weight", "smote"), "resnet_small", folds=2)
+    result = run_laboratory(
+        picture_dataset(tmp_path, 60), change_config(RunConfig(), settings), choice, Watch(),
+        tmp_path / "lab",
+    )  # fmt: skip
+    cells = by_cell(result)
+    assert 0 <= cells["median", "class_weight"]["metrics"]["auroc"]["value"] <= 1
+    assert "'scan' is not one" in cells["median", "smote"]["reason"]
+
+
+def test_models_fit_what_is_looked_at():
+    assert list_models(["number", "date"]) == LABORATORY_MODELS
+    assert "tabm" not in list_models(["image"]) and "resnet_small" in list_models(["image"])
+    assert {"tabm", "resnet_small"} <= set(list_models(["image", "number"]))

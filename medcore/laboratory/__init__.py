@@ -22,6 +22,7 @@ from medcore.laboratory.plan import (
     count_fits,
     estimate_seconds,
     list_cells,
+    list_models,
     read_choice,
 )
 from medcore.laboratory.words import cell_title, write_conclusion
@@ -39,6 +40,7 @@ __all__ = [
     "count_fits",
     "estimate_seconds",
     "list_cells",
+    "list_models",
     "read_choice",
     "read_mask_choice",
     "write_conclusion",

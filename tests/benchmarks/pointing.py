@@ -26,7 +26,7 @@ from medcore.train import TrainedNetwork, predict_network, train_network
 from tests.benchmarks import Row
 
 LEARN, HELD, ASKED, SEED, TOLERANCE = 2000, 300, 200, 42, 5
-SHOWN = {"grad_cam": "Grad-CAM", "hires_cam": "HiRes-CAM", "occlusion": "occlusion"}
+SHOWN = {"grad_cam": "Grad-CAM", "hires_cam": "HiRes-CAM"}
 
 
 def rows() -> Iterator[Row]:
