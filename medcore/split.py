@@ -36,7 +36,8 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
     needed = config.split.folds if config.split.kind == "kfold" else 5
     if patients < needed:
         raise DataError(
-            f"{patients} patients are too few to divide into {needed} groups; bring more patients."
+            f"{patients} patients are too few to divide into {needed} groups; bring more patients, "
+            "or give their column the role site and let each be the test in turn."
         )
     makers = {"holdout": _hold_out, "kfold": _k_fold, "temporal": _temporal, "site": _by_site}
     return makers[config.split.kind](rows, dataset, config)

@@ -34,7 +34,9 @@ DATES = (
 )
 
 PATIENT = re.compile(
-    r"(patient|subject|person|participant|pat|mrn|pid|case)[ _-]?(id|no|nr|number|code|key)?", re.I
+    r"(patient|subject|person|participant|speaker|pat|mrn|pid|case)"
+    r"[ _-]?(id|no|nr|number|code|key)?",
+    re.I,
 )
 IDENTIFIER = re.compile(r"(.*[ _-])?(id|uuid|guid|key|index|rownum|unnamed: \d+|no|nr)", re.I)
 SITE = re.compile(

@@ -30,8 +30,11 @@ def draw_listening(said: Mapping[str, Any], target: str) -> Drawn:
         hovertemplate="%{x:.2f} s, loudness %{z:.1f}<extra></extra>",
     )  # fmt: skip
     fall, starts, ends = (np.array(said[name]) for name in ("fall", "starts", "ends"))
+    # Stretches overlap by half; a bar is as wide as from one's middle to the next's.
+    middles = (starts + ends) / 2
+    step = float(np.median(np.diff(middles))) if len(middles) > 1 else said["seconds"]
     figure.add_bar(
-        x=(starts + ends) / 2, y=fall, width=np.minimum(np.diff(starts, append=ends[-1]), ends),
+        x=middles, y=fall, width=step,
         marker={"color": np.where(fall >= 0, ORANGE, BLUE).tolist()},
         customdata=np.c_[starts, ends],
         hovertemplate="%{customdata[0]:.2f}–%{customdata[1]:.2f} s: %{y:+.2f}<extra></extra>",

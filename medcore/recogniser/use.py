@@ -14,13 +14,14 @@ from medcore.errors import StoreError
 from medcore.models.ctc import Speller, decode_beam, decode_greedily
 from medcore.prepare.hearing import Spectra, fit_frames
 from medcore.recogniser.tokens import Tokens, read_tokens
-from medcore.sound import RATE, Sound, log_mel
+from medcore.sound import QUALITIES, RATE, Sound, judge_quality, log_mel
 from medcore.speech.recognizer import find_pieces
 from medcore.speech.transcript import Segment, Transcript
 from medcore.store.folder import read_json, write_json
 from medcore.train.spelling import spell
 
 LABEL = "a recogniser of your own"
+SILENT = QUALITIES[-1]
 SPEC, WEIGHTS = "speller.json", "speller.safetensors"
 
 
@@ -67,7 +68,11 @@ class OwnRecogniser:
         # What voice detection does not take for speech is heard as one piece where it is short.
         pieces = find_pieces(sound.samples) or [(0, len(sound.samples))][: sound.seconds < 30]
         for start, end in pieces:
-            said = self.hear(sound.samples[start:end])
+            piece = sound.samples[start:end]
+            # Silence is nobody's word, whatever a network would spell.
+            said = "" if judge_quality(piece) == SILENT else self.hear(piece)
+            if not said:
+                continue
             begin = len(text) + bool(text)
             text = f"{text} {said}".strip()
             segments.append(Segment(begin, len(text), start / RATE, end / RATE))

@@ -18,7 +18,7 @@ def write_measure(measure: Mapping[str, Any]) -> str:
         return f"undefined: {measure['reason']}"
     said = f"{100 * measure['value']:.1f}"
     if measure["low"] is None:
-        return f"{said} ({measure['reason']})"
+        return f"{said} (no interval: it needs two speakers or more)"
     return f"{said} ({100 * measure['low']:.1f}–{100 * measure['high']:.1f})"
 
 
@@ -27,13 +27,14 @@ def write_result(result: Mapping[str, Any]) -> Iterator[str]:
     measures, counts = result["measures"], result["counts"]
     yield (
         f"Of 100 words said, {write_measure(measures['wer_raw'])} were heard wrong, missed or "
-        f"added; of 100 letters {write_measure(measures['cer_raw'])}."
+        f"added; of 100 letters, {write_measure(measures['cer_raw'])}."
     )
     recordings = f"{counts['recordings']:,} recordings"
     if result["choice"]["speaker"]:
-        yield f"Judged on {recordings} of {counts['speakers']:,} speakers whom it never heard."
-        if counts["speakers"] < FEW_SPEAKERS:
-            yield "With so few speakers this says little about others."
+        speakers = counts["speakers"]
+        people = "one speaker" if speakers == 1 else f"{speakers:,} speakers"
+        few = " With so few, this says little about others." if speakers < FEW_SPEAKERS else ""
+        yield f"Judged on {recordings} of {people} whom it never heard.{few}"
     else:
         yield (
             f"Judged on {recordings} that it never heard, but their speakers may be the same: "

@@ -18,7 +18,8 @@ from pages.parts.waiting import watch_job
 
 KIND = "recogniser"
 TOKENS = {"characters": "characters", "bpe": "pieces of words (many hours of speech)"}
-SHOWN = ("wer_raw", "cer_raw", "term_recall", "number_accuracy")
+# Texts are written plainly already, so that the raw figures are those that count.
+SHOWN = {"wer_raw": "wer", "cer_raw": "cer", "term_recall": "term_recall"}
 LINES = 300
 
 
@@ -44,7 +45,7 @@ def _find_dataset() -> Dataset | None:
     """Return the data set in use where it has recordings and texts; say what is missing."""
     used = state.current().dataset
     if used is not None:
-        dataset = state.table()
+        dataset = state.configured()
         if any(column.kind == "audio" for column in dataset.columns):
             return dataset
     st.info(
@@ -63,7 +64,7 @@ def _ask(dataset: Dataset) -> None:
         st.warning("No column of this data set says what was said.", icon=":material/subtitles:")
         return
     likely = next((n for n in columns if n.lower() in ("text", "said", "transcript")), columns[0])
-    people = [c.name for c in dataset.with_role("patient", "site")] or [None]
+    people = [c.name for c in dataset.with_role("patient", "site") if c.name in columns] or [None]
     left, middle, right = st.columns(3)
     text = left.selectbox(
         "What was said", columns, index=columns.index(likely), key="own_text",
@@ -112,9 +113,9 @@ def _show_result(result: Mapping[str, Any]) -> None:
         st.markdown(f"- {sentence}")
     st.dataframe(
         {
-            "Measure": [NAMES[name][0] for name in SHOWN],
-            "Value": [result["written"][name] for name in SHOWN],
-            "What it means": [NAMES[name][1] for name in SHOWN],
+            "Measure": [NAMES[name][0] for name in SHOWN.values()],
+            "In 100 (95 % interval)": [result["written"][name] for name in SHOWN],
+            "What it means": [NAMES[name][1] for name in SHOWN.values()],
         },
         hide_index=True,
     )

@@ -141,8 +141,9 @@ def show_field(column: Column, place: str, value: Any = None, text: str | None =
     if column.kind == "image":
         return st.file_uploader(label, key=place, help=text or "PNG, JPEG or DICOM")
     if column.kind == "audio":
-        return st.file_uploader(label, list(ENDINGS), key=place,
-                                help=text or "WAV, FLAC, MP3, OGG or M4A")  # fmt: skip
+        brought = st.file_uploader(label, list(ENDINGS), key=place,
+                                   help=text or "WAV, FLAC, MP3, OGG or M4A")  # fmt: skip
+        return brought or st.audio_input("or record it now", key=f"{place}_mic")
     if column.kind == "text":
         text = text or "The note as it is written; it is read whole or in part, as in training."
         return (
