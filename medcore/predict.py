@@ -17,8 +17,8 @@ from medcore.evaluate import venn_abers
 from medcore.evaluate.conformal import conformal_reach
 from medcore.evaluate.similar import similar_effect
 from medcore.prepare import Preparation, prepare_rows
-from medcore.prepare.terms import term_values
 from medcore.prepare.arms import ARM, with_feature
+from medcore.prepare.terms import term_values
 from medcore.records import Block, Dataset, Horizon, Prepared
 
 COVERAGE = 0.9

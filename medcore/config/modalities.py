@@ -87,8 +87,9 @@ class ImageConfig(Section):
     )  # fmt: skip
     weights: str = Field(
         "", title="Starting weights", json_schema_extra=ADVANCED,
-        description="A safetensors file to start from, named on the command line or in a settings "
-        "file; empty starts from random weights.",
+        description="A safetensors file to start from, or hub:OWNER/MODEL/FILE.safetensors where "
+        "there is internet, named on the command line or in a settings file; empty starts from "
+        "random weights.",
     )  # fmt: skip
     pretrain: int = Field(
         0, ge=0, le=500, title="Passes of pre-training", json_schema_extra=ADVANCED,

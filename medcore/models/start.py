@@ -1,4 +1,4 @@
-"""Weights learned elsewhere: read from a local safetensors file, the first layers held as they are.
+"""Weights learned elsewhere: read from a safetensors file, the first layers held as they are.
 
 Names are matched as they stand, without what stands before them (`encoder.`, `backbone.`, …).
 """
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from medcore.errors import FitError
+from medcore.models.hub import MARK, fetch_weights
 
 PREFIXES = ("module.", "model.", "backbone.", "encoder.", "net.")
 # A file that fits less of an encoder than this is another network's.
@@ -20,12 +21,14 @@ LEAST = 0.5
 def start_encoder(encoder: nn.Module, path: str, frozen: float) -> None:
     """Give an encoder the weights of a file, and hold the first share `frozen` of them.
 
-    A file for colour images serves grey ones: the weights of the three channels are added up.
-    Raises `FitError` when the file is absent, damaged or another network's.
+    `path` may name a file on a hub (see `fetch_weights`). A file for colour images serves grey
+    ones: the weights of the three channels are added up. Raises `FitError` when the file is
+    absent, damaged or another network's.
     """
     encoder = getattr(encoder, "each", encoder)
     if path:
-        found = {_bare(name): value for name, value in _read(Path(path).expanduser()).items()}
+        file = fetch_weights(path) if path.startswith(MARK) else Path(path).expanduser()
+        found = {_bare(name): value for name, value in _read(file).items()}
         own = encoder.state_dict()
         fitting = {
             name: fitted

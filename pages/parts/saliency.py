@@ -63,7 +63,7 @@ def show_saliency(run: Run, columns: Mapping[str, Column], outcome: Column) -> N
         return
     pixels, found = np.array(said["pixels"], np.uint8), np.array(said["found"])
     left, right = st.columns(2)
-    left.image(enlarge(pixels, SIDE), caption="The image, as the network gets it")
+    left.image(enlarge(pixels, SIDE), caption=_name_image(said["slice"]))
     right.image(
         enlarge(_overlay(pixels, found, opacity), SIDE),
         caption=f"Orange speaks for “{target}”, blue against it ({_name(method, said['layer'])})",
@@ -103,6 +103,12 @@ def _ask(_run: Run, identity: str, row: int, column: str, target: str, method: s
 
 def _look(run: Run, row: int, column: str, target: str, method: str) -> Mapping[str, Any]:
     return _ask(run, f"{run.workspace} {run.id}", row, column, target, method)
+
+
+def _name_image(place: int | None) -> str:
+    if place is None:
+        return "The image, as the network gets it"
+    return f"Slice {place + 1} of those the network gets: where the map is highest"
 
 
 def _overlay(pixels: np.ndarray, found: np.ndarray, opacity: float) -> np.ndarray:
