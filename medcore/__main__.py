@@ -264,9 +264,9 @@ def _transcribe(options: argparse.Namespace) -> int:
     from medcore.jobs.speech import open_listener, transcribe_path
     from medcore.lexicon import load_lexicon
     from medcore.records import Watch
-    from medcore.store import write_json
+    from medcore.store import open_home, write_json
 
-    recognizer = open_listener(options.model)
+    recognizer = open_listener(options.model, open_home())
     own = _read_lines(options.words) if options.words else []
     lexicon = load_lexicon(own)
     answers = []

@@ -124,6 +124,6 @@ def test_a_recogniser_is_trained_on_dictation_and_then_offered_to_transcribe_wit
     app = open_page("dictation", workspace=workspace.id, dataset=row.id)
     assert "Of 100 words said" in words(app)
     assert any("Tones" in option for option in app.selectbox(key="speech_own").options)
-    listener = open_listener(f"own:{job.id}", workspace)
+    listener = open_listener(f"own:{job.id}", workspace.home, workspace)
     assert listener.transcribe(Sound(np.zeros(8000, np.float32))).text == ""
     assert get_job(workspace, job.id).state == "finished"

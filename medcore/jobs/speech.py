@@ -26,7 +26,9 @@ from medcore.speech import (
     unpack_collection,
     write_flac,
 )
+from medcore.speech.hub import fetch_model
 from medcore.store import (
+    Home,
     Job,
     Workspace,
     drop_upload,
@@ -40,22 +42,27 @@ from medcore.store import (
 from medcore.store.files import write_whole
 
 SOUND = "sound.flac"
+MODELS = "speech_models"
 # What a page calls a recogniser that was trained in this workspace, before its job's id.
 OWN = "own:"
 Listener = Recognizer | OwnRecogniser
 
 
-def open_listener(model: str, workspace: Workspace | None = None) -> Listener:
+def open_listener(
+    model: str, home: Home, workspace: Workspace | None = None,
+    watch: Watch = Watch(),  # noqa: B008 - frozen and without state
+) -> Listener:  # fmt: skip
     """Return what hears: a recogniser trained here (a folder, or OWN and its job), or Whisper.
 
-    Raises `DataError` with how to get one where there is none.
+    A hub's model is fetched once for the whole `home`. Raises `DataError` with how to get one where
+    there is none.
     """
     if model.startswith(OWN) and workspace is not None:
         job = get_job(workspace, model.removeprefix(OWN))
         return load_recogniser(job_folder(workspace.home, job))
     if model and holds_recogniser(Path(model).expanduser()):
         return load_recogniser(Path(model).expanduser())
-    return Recognizer(find_model(model))
+    return Recognizer(fetch_model(find_model(model), home.folder / MODELS, watch))
 
 
 def hear(
@@ -74,7 +81,7 @@ def transcribe_files(workspace: Workspace, job: Job, watch: Watch) -> dict[str, 
         if not all(path.is_file() for path in paths):
             raise JobError("The uploaded recording is not there any more; upload it again.")
         watch.emit(Event(time.time(), "load", "Loading the speech model", 0.01))
-        recognizer = open_listener(job.payload.get("model", ""), workspace)
+        recognizer = open_listener(job.payload.get("model", ""), workspace.home, workspace, watch)
         lexicon = load_lexicon(load_wording(workspace)["own"].splitlines())
         if job.payload.get("score"):
             return _score(paths[0], recognizer, lexicon, job.payload, watch)

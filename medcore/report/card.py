@@ -63,7 +63,8 @@ def _write_metadata(facts: Facts, title: str) -> str:
 
 
 def _pipeline(facts: Facts) -> str:
-    thing = "image" if is_imaging(facts) else "tabular"
+    kinds = {column.kind for column in facts.inputs}
+    thing = "image" if is_imaging(facts) else "audio" if "audio" in kinds else "tabular"
     return (
         f"{thing}-regression"
         if facts.evaluation.task == "regression"
