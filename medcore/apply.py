@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,23 +35,30 @@ from medcore.recipes import load_model
 from medcore.recipes.embeddings import embed_column, looking_member
 from medcore.records import Column, Dataset
 from medcore.store.files import copy_folder, replacing
-from medcore.store.folder import EVALUATION, read_columns, read_config, read_json
+from medcore.store.folder import EVALUATION, read_columns, read_config, read_json, read_needs
 from medcore.written import add_predictions
 
 
 @dataclass(frozen=True, eq=False)
 class Deployed:
-    """A run's model with what decides how new rows are read and when it alarms."""
+    """A run's model with what decides how new rows are read and when it alarms.
+
+    `needs` says in words, by class or finding, what a threshold chosen after training is to meet.
+    """
 
     model: FittedModel
     columns: tuple[Column, ...]
     config: RunConfig
     positive: str | None
     threshold: Threshold
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
-def open_run(folder: Path) -> Deployed:
-    """Load a judged run; raises `StoreError` when the folder holds none."""
+def open_run(folder: Path, *, trained: bool = False) -> Deployed:
+    """Load a judged run; raises `StoreError` when the folder holds none.
+
+    It alarms at the thresholds chosen on Results, if any; with `trained` at those of training.
+    """
     if not (folder / EVALUATION).is_file():
         raise StoreError(
             f"'{folder}' holds no model that was judged; give the folder that 'run' printed."
@@ -61,12 +68,18 @@ def open_run(folder: Path) -> Deployed:
     threshold = judged and judged["threshold"]
     if evaluation["task"] == "multilabel":
         threshold = read_thresholds(evaluation)
+    chosen = {} if trained else read_needs(folder)
+    if isinstance(threshold, Mapping):
+        threshold |= {name: chosen[name]["threshold"] for name in threshold if name in chosen}
+    elif evaluation["positive"] in chosen:
+        threshold = chosen[evaluation["positive"]]["threshold"]
     return Deployed(
         load_model(folder),
         read_columns(folder),
         read_config(folder),
         evaluation["positive"],
         threshold,
+        {name: need["words"] for name, need in chosen.items()},
     )
 
 
@@ -93,7 +106,16 @@ def predict_file(
         with replacing(completed) as file:
             completed_rows(cohort, ready).to_csv(file, index=False)
     gaps = tuple(unexpected_gaps(cohort.rules, ready.frame))
-    return replace(match, sentences=(*match.sentences, *gaps))
+    told = tuple(say_needs(deployed))
+    return replace(match, sentences=(*match.sentences, *gaps, *told))
+
+
+def say_needs(deployed: Deployed) -> Iterator[str]:
+    """Yield a sentence for each threshold that was chosen after training."""
+    for name, words in deployed.needs.items():
+        threshold = deployed.threshold
+        limit = threshold[name] if isinstance(threshold, Mapping) else threshold
+        yield f"“{name}” alarms from a risk of {limit:.3f}, as chosen on Results: {words}."
 
 
 def read_patients(
@@ -187,6 +209,7 @@ def describe_patient(deployed: Deployed, ready: Dataset) -> dict[str, Any]:
         "high": _plain(said.high[0]),
         "positive": deployed.positive,
         "threshold": deployed.threshold,
+        "needs": dict(deployed.needs),
         "coverage": coverage,
         "plausible": _plausible(deployed.model, said.plain),
         "times": list(said.times),

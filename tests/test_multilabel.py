@@ -39,6 +39,7 @@ from medcore.records import Predictions, Watch
 from medcore.report.exchange import export_model
 from medcore.split import make_split
 from medcore.store import read_predictions
+from medcore.store.folder import drop_need, keep_need
 from medcore.train.balance import finding_ratio
 from medcore.train.loss import ensemble_losses, finding_losses, member_loss
 from medcore.validation.work import validate_run
@@ -396,6 +397,17 @@ def test_elsewhere_less_may_be_known_but_not_nothing(trained, tmp_path):
         validate_run(folder, nothing, {}, tmp_path / "nothing")
 
 
+def test_a_need_moves_the_threshold_of_its_finding_alone(trained):
+    folder, _ = trained
+    before = open_run(folder).threshold
+    keep_need(folder, "oedema", 0.123, "the one given")
+    deployed = open_run(folder)
+    assert deployed.threshold == before | {"oedema": 0.123}
+    assert deployed.needs == {"oedema": "the one given"}
+    drop_need(folder, "oedema")
+    assert open_run(folder).threshold == before
+
+
 def test_each_finding_is_explained_by_what_it_was_made_of(tmp_path):
     dataset = a_findings_table()
     run(asked(**{"model.name": "logistic"}), dataset, folder=tmp_path)
@@ -436,6 +448,24 @@ def test_chest_films_ask_for_their_fourteen_findings(tmp_path):
     evaluation = run(config, dataset, folder=tmp_path / "run")
     assert evaluation.parts["test"].n == 20
     assert len(read_findings(evaluation)) == 14
+
+
+def test_notes_tell_several_findings_as_tables_do(tmp_path):
+    rng = np.random.default_rng(0)
+    has = rng.random((200, 2)) < 0.4
+    said = [" fluid in the chest", " swollen legs"]
+    notes = [
+        "seen today" + "".join(word for word, there in zip(said, row, strict=True) if there)
+        for row in has
+    ]
+    table = pd.DataFrame({"note": notes, "effusion": has[:, 0], "oedema": has[:, 1]})
+    dataset = make_dataset(table, "Notes", "notes.csv", "2" * 64)
+    roles = {"note": "input", "effusion": "outcome", "oedema": "outcome"}
+    changes = {"data.roles": roles, "data.kinds": {"note": "text"}, "model.name": "tfidf"}
+    evaluation = run(change_config(RunConfig(), QUICK | changes), dataset, folder=tmp_path)
+    assert evaluation.parts["test"].metrics["auroc"].value > 0.99
+    one = predict_patient(open_run(tmp_path), {"note": "swollen legs"})
+    assert one["value"][0] < 0.5 < one["value"][1]
 
 
 def test_rows_that_no_finding_tells_apart_are_refused():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from medcore.apply import open_run, predict_patient
+from medcore.apply import open_run, predict_patient, say_needs
 from medcore.config import change_config
 from medcore.data import make_dataset
 from medcore.evaluate.judge import judge_rows
@@ -139,6 +139,30 @@ def test_a_clinics_need_moves_the_threshold_and_is_said_in_words(visit, kept, ne
     config = change_config(run.config, {"evaluate.threshold": need})
     thresholds = judge_rows(read_predictions(run.folder), "model", config).thresholds
     assert found == round(min(1, thresholds[-1]), 3)
+
+
+def test_predict_alarms_where_a_need_is_met_until_it_is_taken_back(visit, kept):
+    app = visit("later", "threshold")
+    run = kept[2]["later"]
+    trained = open_run(run.folder).threshold
+    box = next(b for b in app.selectbox if b.label == "What does the clinic need?")
+    box.set_value("sensitivity").run()
+    button = next(b for b in app.button if b.label.startswith("Let Predict alarm from"))
+    button.click().run()
+    check(app)
+    assert any("Predict alarms from a risk of" in info.value for info in app.info)
+    deployed = open_run(run.folder)
+    config = change_config(run.config, {"evaluate.threshold": "sensitivity"})
+    thresholds = judge_rows(read_predictions(run.folder), "model", config).thresholds
+    assert deployed.threshold == thresholds[-1] != trained
+    said = predict_patient(deployed, {"age": 60, "marker": 0})
+    assert said["threshold"] == deployed.threshold
+    assert "at least 90 of 100 validation patients" in said["needs"]["yes"]
+    assert "as chosen on Results" in next(say_needs(deployed))
+    assert open_run(run.folder, trained=True).threshold == trained
+    next(b for b in app.button if b.label == "Back to the one of training").click().run()
+    check(app)
+    assert open_run(run.folder).threshold == trained
 
 
 def test_with_folds_each_site_keeps_its_own_threshold(visit):

@@ -5,7 +5,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import train_test_split
 
+from medcore.evaluate.followup import read_followup
+from medcore.evaluate.prognosis import concordance, draw, plan_ranking
 from medcore.models.cox import baseline_hazard, fit_cox, schoenfeld_test
 from medcore.train.hazards import Hazards, cox_loss, draw_cuts, masses, place_of
 from tests.cohorts import rotterdam, tied_cohort
@@ -15,7 +18,7 @@ with warnings.catch_warnings():
     import lifelines
     from lifelines.datasets import load_rossi
     from lifelines.statistics import proportional_hazard_test
-    from sksurv.datasets import load_veterans_lung_cancer
+    from sksurv.datasets import load_gbsg2, load_veterans_lung_cancer
     from sksurv.metrics import concordance_index_censored
 
 
@@ -58,6 +61,26 @@ def test_cox_on_the_veterans_ranks_them_as_published():
     fitted = fit_cox(values, days, event, efron=False)  # as scikit-survival's default has it
     score = concordance_index_censored(event, days, values @ fitted.coefficients)[0]
     assert score == pytest.approx(0.73626, abs=5e-6)
+
+
+def test_cox_on_gbsg2_ranks_women_as_measured_elsewhere():
+    """Apparent 0.6918; learned from three quarters of the women (seed 1) 0.662 on the others."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table, outcome = load_gbsg2()
+    values = pd.get_dummies(table, drop_first=True).to_numpy(np.float64)
+    event, days = outcome["cens"], outcome["time"].astype(np.float64)
+    rows = np.arange(len(values))
+    learn, judge = train_test_split(rows, test_size=0.25, stratify=event, random_state=1)
+    for learned, judged, published in ((rows, rows, 0.6918), (learn, judge, 0.662)):
+        fitted = fit_cox(values[learned], days[learned], event[learned])
+        followup = read_followup(days[judged], event[judged].astype(int))
+        drawn = draw(followup, np.ones((1, len(judged))))
+        ranking = plan_ranking(followup, values[judged] @ fitted.coefficients)
+        found = concordance(ranking, drawn, 1, np.inf)["c_index"][0]
+        assert found == pytest.approx(published, abs=5e-4)
 
 
 def test_schoenfelds_test_equals_lifelines_without_ties(rossi):

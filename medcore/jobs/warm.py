@@ -27,6 +27,7 @@ from medcore.errors import JobError, MedcoreError
 from medcore.jobs.processes import ROOT, worker_environment
 from medcore.store import Home, get_workspace, load_dataset, open_home
 from medcore.store.files import plain
+from medcore.store.folder import MODEL, NEEDS
 
 IDLE_SECONDS = 300.0
 MODELS_KEPT, COHORTS_KEPT = 4, 2
@@ -289,23 +290,21 @@ def _explain_course(request: Mapping[str, Any]) -> dict[str, Any]:
     return explain_course(cohort.subject, request["row"], request["target"])
 
 
-def _stamp(folder: Path) -> int:
-    try:
-        return (folder / "model.json").stat().st_mtime_ns
-    except OSError:
-        return 0
+def _stamp(folder: Path) -> tuple[int, ...]:
+    files = (folder / name for name in (MODEL, NEEDS))
+    return tuple(file.stat().st_mtime_ns if file.is_file() else 0 for file in files)
 
 
 @lru_cache(MODELS_KEPT)
-def _open_run(folder: Path, _stamp: int) -> Any:
-    """Load a model, unless it is loaded; `_stamp` changes when the run is judged again."""
+def _open_run(folder: Path, _stamp: tuple[int, ...]) -> Any:
+    """Load a model, unless it is loaded; `_stamp` changes with the model and its thresholds."""
     from medcore.apply import open_run
 
     return open_run(folder)
 
 
 @lru_cache(COHORTS_KEPT)
-def _open_cohort(folder: Path, workspace: str, dataset: str, _stamp: int) -> Any:
+def _open_cohort(folder: Path, workspace: str, dataset: str, _stamp: tuple[int, ...]) -> Any:
     """Load a model with the table it was trained on, unless they are loaded."""
     from medcore.explanation.patient import Cohort
     from medcore.explanation.subject import open_subject

@@ -19,33 +19,45 @@ def fit_labels(
     *,
     native: bool = False,
     features: Sequence[int] | None = None,
+    sparse: bool = False,
 ) -> PlainModel:
     """Fit the baseline `name` once for each finding, on the rows where it is known.
 
     `values` (rows, features); `outcome` (rows, findings) 1, 0 or NaN; `ratio` (findings, 2) says
     how much those without and with it count. A finding that all of these rows have, or none, gets
-    that answer. For `native` and `features` see `freeze_baseline`.
+    that answer. For the options see `freeze_baseline`.
     """
     specs, arrays = [], {}
     for place, has in enumerate(outcome.T):
         known = np.isfinite(has)
         code = has[known].astype(np.int64)
-        alike = len(np.unique(code)) < 2
-        weights = None if ratio is None else ratio[place][code]
-        fitted = fit_baseline(
-            "prevalence" if alike else name, "binary", values[known], code, seed,
-            None if alike else weights,
-        )  # fmt: skip
-        one = freeze_baseline(fitted, "binary", 2, native=native and not alike, features=features)
+        if len(np.unique(code)) < 2:
+            one = _fit_alike(code)
+        else:
+            weights = None if ratio is None else ratio[place][code]
+            fitted = fit_baseline(name, "binary", values[known], code, seed, weights)
+            options = {"native": native, "features": features, "sparse": sparse}
+            one = freeze_baseline(fitted, "binary", 2, **options)
         specs.append(one.spec)
         arrays |= {f"{place}.{key}": array for key, array in one.arrays.items()}
     spec = {"task": "multilabel", "classes": len(specs), "native": native, "findings": specs}
-    return PlainModel(spec, arrays)
+    return PlainModel(spec | {"formula": "sparse" if sparse else "findings"}, arrays)
+
+
+def _fit_alike(code: np.ndarray) -> PlainModel:
+    nothing = np.zeros((len(code), 0), dtype=np.float32)
+    return freeze_baseline(fit_baseline("prevalence", "binary", nothing, code, 0), "binary", 2)
 
 
 def predict_labels(model: PlainModel, values: np.ndarray) -> np.ndarray:
     """Return each finding's probability, float64 (rows, findings)."""
-    return np.column_stack([predict_plain(one, values)[:, 1] for one in split_labels(model)])
+    nothing = np.zeros((values.shape[0], 0), dtype=np.float32)
+    return np.column_stack(
+        [
+            predict_plain(one, nothing if one.spec["formula"] == "shares" else values)[:, 1]
+            for one in split_labels(model)
+        ]
+    )
 
 
 def split_labels(model: PlainModel) -> list[PlainModel]:

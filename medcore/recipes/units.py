@@ -195,7 +195,7 @@ def _fit_baseline(
         from medcore.models.labels import fit_labels
 
         ratios = ratio if weigh else None
-        options = {"native": native, "features": features}
+        options = {"native": native, "features": features, "sparse": sparse}
         return fit_labels(name, seen, learn.outcome, seed, ratios, **options)
     weights = ratio[learn.outcome] if weigh else None
     estimator = fit_baseline(name, learn.task, seen, learn.outcome, seed, weights)

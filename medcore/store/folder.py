@@ -25,6 +25,7 @@ AUTHOR, REPORT = "author.json", "report"
 VALIDATION, VALIDATIONS = "validation.json", "validations"
 OPTIMISM = "optimism.json"
 EXPLANATION = "explanation.json"
+NEEDS = "needs.json"
 EMBEDDINGS = "embeddings.safetensors"
 
 
@@ -49,6 +50,21 @@ def read_json(folder: Path, name: str) -> Any:
 def read_rules(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the model's contract on unknown inputs by column: `gaps` in training, and `then`."""
     return {rule["column"]: rule for rule in read_json(folder, MODEL).get("inputs", ())}
+
+
+def read_needs(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the thresholds chosen after training, by class or finding: `threshold` and `words`."""
+    return read_json(folder, NEEDS) if (folder / NEEDS).is_file() else {}
+
+
+def keep_need(folder: Path, name: str, threshold: float, words: str) -> None:
+    """Keep from which risk of a class or finding on the run's model is to alarm, and why."""
+    write_json(folder, NEEDS, read_needs(folder) | {name: {"threshold": threshold, "words": words}})
+
+
+def drop_need(folder: Path, name: str) -> None:
+    """Go back to the threshold that was chosen in training."""
+    write_json(folder, NEEDS, {key: n for key, n in read_needs(folder).items() if key != name})
 
 
 def write_config(folder: Path, config: RunConfig) -> None:

@@ -64,7 +64,7 @@ def validate_run(
         watch.emit(Event(time.time(), "validate", message, fraction))
 
     tell("Opening the model", 0.05)
-    deployed = open_run(folder)
+    deployed = open_run(folder, trained=True)
     newcomers = match_table(folder, deployed, new, answers)
     if newcomers.questions:
         first = newcomers.questions[0]

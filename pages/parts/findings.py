@@ -114,14 +114,14 @@ def show_patient_findings(said: Mapping[str, Any]) -> None:
     values = [said["value"][place] for place in order]
     alarms = [v >= limits[n] for n, v in zip(names, values, strict=True)]
     called = [name for name, alarm in zip(names, alarms, strict=True) if alarm]
-    st.markdown(f"#### {', '.join(called) if called else 'None of the findings'}")
+    st.markdown(f"#### {', '.join(called) if called else 'None of the findings alarms'}")
     st.dataframe(
         {
             "Finding": names,
-            "Risk": values,
-            "From": [said["low"][place] for place in order],
-            "To": [said["high"][place] for place in order],
-            "Alarm from": [limits[name] for name in names],
+            "Risk": [round(value, 2) for value in values],
+            "From": [_round(said["low"][place]) for place in order],
+            "To": [_round(said["high"][place]) for place in order],
+            "Alarm from": [round(limits[name], 2) for name in names],
             "Alarms": ["yes" if alarm else "" for alarm in alarms],
         },
         column_config={
@@ -134,7 +134,13 @@ def show_patient_findings(said: Mapping[str, Any]) -> None:
         key="patient_findings",
     )
     st.caption(
-        "Each finding has its own threshold, chosen on validation patients. From–to: among "
+        "Each finding has its own threshold, chosen on validation patients"
+        + "".join(f"; {name}: {words}" for name, words in said["needs"].items())
+        + ". From–to: among "
         "patients the model did not learn from and gave such a risk, between so many had it "
         "(Venn–Abers interval)."
     )
+
+
+def _round(share: float | None) -> float | None:
+    return None if share is None else round(share, 2)

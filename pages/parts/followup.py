@@ -29,7 +29,7 @@ def choose_kind(config: RunConfig, dataset: Dataset) -> str:
     if asks_effect(config, dataset):
         held = "effect"
     return st.segmented_control(
-        "What is asked", list(KINDS), default=held, required=True, format_func=KINDS.get,
+        "What is asked", list(KINDS), default=held, required=True, format_func=KINDS.get, wrap=True,
         key=f"asked_{state.current().dataset.id}",
         help="Several findings: which of them does a patient have? Each gets a risk and a "
         "threshold of its own. Time to an event: will it come, and by when? Patients who were "

@@ -232,8 +232,11 @@ def _show_risk(outcome: Column, said: Mapping[str, Any]) -> None:
     threshold = said["threshold"]
     if threshold is not None:
         verdict = "counts as an **alarm**" if risk >= threshold else "**does not alarm**"
+        need = said["needs"].get(said["positive"])
+        how = f" ({need})" if need else ""
         st.markdown(
-            f"At the threshold of {threshold:.2f}, chosen on validation patients, this {verdict}."
+            f"At the threshold of {threshold:.2f}, chosen on validation patients{how}, this "
+            f"{verdict}."
         )
     _draw_risk(risk, low, high, threshold)
 

@@ -10,6 +10,7 @@ from medcore.data.labels import configure_labels, read_yes
 from medcore.errors import MedcoreError
 from medcore.records import Dataset
 from pages.parts import state
+from pages.parts.frame import count
 
 WAYS = {"columns": "A yes/no column each", "cells": "Several in one cell"}
 MOST_NAMED = 12
@@ -115,4 +116,4 @@ def _say_findings(config: RunConfig) -> None:
     st.caption(f"Predicts {len(names)} findings, each with a risk of its own: {listed}{more}.")
     gone = len(dataset.frame) - len(told.frame)
     if gone:
-        st.caption(f"{gone:,} rows of which no finding is known are set aside.")
+        st.caption(f"{count(gone, 'row')} of which no finding is known: set aside.")

@@ -12,6 +12,7 @@ from medcore.evaluate.judge import judge_rows
 from medcore.evaluate.judged import Judged
 from medcore.evaluate.threshold import NEEDS
 from medcore.records import Evaluation, Run
+from medcore.store.folder import drop_need, keep_need, read_needs
 from pages.parts.findings import finding_of, load_predictions
 
 SHARES = {
@@ -70,10 +71,34 @@ def show_threshold(run: Run, evaluation: Evaluation) -> None:
     alarm = rows.alarm if kept else rows.risk >= threshold
     if kept:
         st.caption(f"This threshold is {write_need(evaluate)}; {_say_folds(rows)}")
+    _offer_need(run, str(evaluation.positive), evaluate, chosen)
     _show_point(rows, alarm)
     table = pd.DataFrame(evaluation.curves["model"]["thresholds"])
     with st.expander("Every threshold in a table"):
         st.dataframe(table, hide_index=True, height=260)
+
+
+def _offer_need(run: Run, name: str, evaluate: EvaluateConfig, chosen: float) -> None:
+    """Offer to let Predict alarm where this need is met, and say where it does now."""
+    held = read_needs(run.folder).get(name)
+    if held is not None:
+        st.info(
+            f"Predict alarms from a risk of {held['threshold']:.3f}: {held['words']}.",
+            icon=":material/notifications_active:",
+        )
+    elif evaluate == run.config.evaluate:
+        return
+    with st.container(horizontal=True):
+        if evaluate != run.config.evaluate and (held is None or held["threshold"] != chosen):
+            st.button(
+                f"Let Predict alarm from {chosen:.3f}", key=f"keep_need_{run.id}", type="primary",
+                on_click=keep_need, args=(run.folder, name, chosen, write_need(evaluate)),
+            )  # fmt: skip
+        if held is not None:
+            st.button(
+                "Back to the one of training", key=f"drop_need_{run.id}",
+                on_click=drop_need, args=(run.folder, name),
+            )  # fmt: skip
 
 
 def _round(threshold: float) -> float:
@@ -89,8 +114,8 @@ def _choose_need(run: Run) -> EvaluateConfig:
         "What does the clinic need?", ["", *rules], key=f"need_{run.id}",
         format_func=lambda rule: NEEDS[rule] if rule else f"As trained: {NEEDS[usual.threshold]}",
         help="The threshold is looked for among validation patients and then tried, unchanged, on "
-        "test patients. Predict and the report keep the one chosen in training: to change that, "
-        "set “Threshold chosen by” on Train.",
+        "test patients. A button below lets Predict alarm there; the report keeps the one chosen "
+        "in training, which “Threshold chosen by” on Train changes.",
     )  # fmt: skip
     if not need:
         return usual
