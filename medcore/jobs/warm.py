@@ -42,7 +42,8 @@ def ask(home: Home, request: dict[str, Any], timeout: float = 60) -> dict[str, A
     "run_folder": path}` answers `{"numbers": …}`, as of `medcore.apply.describe_numbers`.
     `{"do": "explain_patient", "run_folder": path, "workspace": id, "dataset": id, "values":
     {column: value or None}}` answers as `medcore.explanation.patient.explain_patient`;
-    `explain_image` and `similar_images` as the functions of `medcore.explanation` of that kind.
+    `explain_image`, `explain_note` and `similar_images` as the functions of `medcore.explanation`
+    of that kind.
     `predict_course` and `explain_course` as those of `medcore.explanation.course`.
     `{"do": "ping"}` answers `{"pid": …}`. Raises `MedcoreError` with the sentence of what went
     wrong, `JobError` when the worker crashed or took longer than `timeout` seconds; the next
@@ -257,6 +258,14 @@ def _explain_image(request: Mapping[str, Any]) -> dict[str, Any]:
     return explain_image(cohort.subject, *asked)
 
 
+def _explain_note(request: Mapping[str, Any]) -> dict[str, Any]:
+    from medcore.explanation.notes import explain_note
+
+    folder = Path(request["run_folder"])
+    cohort = _open_cohort(folder, request["workspace"], request["dataset"], _stamp(folder))
+    return explain_note(cohort.subject, request["row"], request["column"], request["target"])
+
+
 def _similar_images(request: Mapping[str, Any]) -> dict[str, Any]:
     from medcore.explanation.likeness import find_similar
 
@@ -320,6 +329,7 @@ ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "describe_numbers": _describe_numbers,
     "explain_patient": _explain_patient,
     "explain_image": _explain_image,
+    "explain_note": _explain_note,
     "predict_course": _predict_course,
     "explain_course": _explain_course,
     "similar_images": _similar_images,

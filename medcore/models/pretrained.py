@@ -130,7 +130,7 @@ class TextReader:
         Long notes are read in windows. A note's answer is the same whatever else is read: windows
         are filled up to a length of their own, and rounds to a number of their own.
         """
-        windows, owner = self._windows(notes)
+        windows, owner = self.windows(notes)
         total = np.zeros((len(notes), self.width))
         count = np.zeros(len(notes))
         sizes = np.array([-(-len(w) // STEP) * STEP for w in windows])
@@ -144,7 +144,7 @@ class TextReader:
                 np.add.at(count, owner[some], [len(windows[place]) for place in some])
         return (total / np.maximum(count, 1)[:, None]).astype(np.float32)
 
-    def _windows(self, notes: Sequence[np.ndarray]) -> tuple[list[list[int]], np.ndarray]:
+    def windows(self, notes: Sequence[np.ndarray]) -> tuple[list[list[int]], np.ndarray]:
         windows, owner = [], []
         for place, tokens in enumerate(notes):
             pieces = max(1, -(-len(tokens) // self.window))
