@@ -22,6 +22,7 @@ from pages.parts.explained import (
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.hazards import link_to_hazards
 from pages.parts.listening import show_listening
+from pages.parts.passages import show_passages
 from pages.parts.patient import describe_model, warm_once
 from pages.parts.runs import has_table, question
 from pages.parts.saliency import show_saliency
@@ -112,7 +113,7 @@ if need_finished_run():
     view = choose_view(described)
     shows = {
         "model": show_model, "patient": show_patient, "course": show_course,
-        "image": show_saliency, "audio": show_listening,
+        "image": show_saliency, "audio": show_listening, "text": show_passages,
     }  # fmt: skip
     shows[view](run, inputs, outcome)
 close_page()

@@ -42,7 +42,7 @@ def choose_view(columns: Sequence[Column]) -> str:
         # Visits are no values of a form; they have a view of their own.
         views = {"model": views["model"], "course": "One patient's course"}
     kinds = {column.kind for column in columns if column.role == "input"}
-    media = {"image": "One image", "audio": "One recording"}
+    media = {"image": "One image", "audio": "One recording", "text": "One note"}
     views |= {kind: title for kind, title in media.items() if kind in kinds}
     return st.segmented_control(
         "View", list(views), default="model", required=True, format_func=views.get,

@@ -15,6 +15,8 @@ COLOURS = {
     "red": "rgba(213, 94, 0, 0.42)",
     "green": "rgba(0, 158, 115, 0.30)",
     "grey": "rgba(128, 128, 128, 0.28)",
+    **{f"for {step}": f"rgba(230, 159, 0, {0.2 * step + 0.05:.2f})" for step in (1, 2, 3)},
+    **{f"against {step}": f"rgba(86, 180, 233, {0.2 * step + 0.05:.2f})" for step in (1, 2, 3)},
 }
 AROUND = 45
 
