@@ -23,6 +23,7 @@ from medcore.checks.shortcuts import Shortcut, check_shortcuts, measure_shortcut
 from medcore.checks.size import Enough, check_size, compare_size
 from medcore.checks.sounds import check_sounds
 from medcore.checks.tables import check_table
+from medcore.checks.texts import check_texts
 from medcore.checks.visits import check_visits
 from medcore.records import Dataset, Finding
 
@@ -54,7 +55,7 @@ def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
     """Return the findings about a data set, the most severe first."""
     found = [*check_table(dataset), *check_columns(dataset)]
     found += [*check_images(dataset), *check_shortcuts(dataset), *check_sounds(dataset)]
-    found += check_visits(dataset)
+    found += [*check_texts(dataset), *check_visits(dataset)]
     return tuple(sorted(found, key=lambda finding: ORDER[finding.severity]))
 
 

@@ -11,8 +11,9 @@ the largest difference over the inputs. Rows are twins when
   it has, multiplied, would give less than one such pair in twenty tables. Where inputs take few
   values, different patients are alike, and no row is anybody's twin.
 
-Images are told apart as in `medcore.data.likeness`, pixel by pixel and nearly; recordings and
-series by their files. The same picture makes twins, whatever stands beside it.
+Images are told apart as in `medcore.data.likeness`, pixel by pixel and nearly; notes of some
+length as in `medcore.checks.alike`; recordings and series by their files. The same picture makes
+twins, whatever stands beside it.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from medcore.checks.alike import find_alike
 from medcore.data.likeness import find_copies, read_prints
 from medcore.records import Column, Dataset
 
 CLOSE, CHANCE = 0.01, 0.05
-KINDS = ("number", "category", "text", "date")
+KINDS = ("number", "category", "date")
 APART = 1e6
 EQUAL = "equal"
 
@@ -42,7 +44,7 @@ def find_twins(dataset: Dataset, rows: np.ndarray, others: np.ndarray) -> pd.Dat
     if len(rows) and len(others):
         parts += [_same_media(dataset, column, rows, others) for column in media]
         # Beside images a table's few columns are no patient's likeness.
-        if cells and not media:
+        if cells and all(column.kind == "text" for column in media):
             parts += _alike_cells(dataset, cells, rows, others)
     whole = pd.concat(parts, ignore_index=True)
     return whole.drop_duplicates("row_id", ignore_index=True)
@@ -58,6 +60,10 @@ def _same_media(
         pairs = find_copies(prints.take(list(new)), prints.take(list(old)))
         first, second = pairs["first"].to_numpy(int), pairs["second"].to_numpy(int)
         kind = pairs["kind"].map({"equal": EQUAL, "near": "nearly the same image"}).to_numpy()
+    elif column.kind == "text":
+        pairs = find_alike(new.astype(str).tolist(), old.astype(str).tolist())
+        first, second = pairs["first"].to_numpy(int), pairs["second"].to_numpy(int)
+        kind = pairs["kind"].map({"equal": EQUAL, "near": "nearly the same note"}).to_numpy()
     else:
         match = pd.Index(old).drop_duplicates().get_indexer(pd.Index(new))
         first = np.flatnonzero(match >= 0)
@@ -102,7 +108,7 @@ def _candidates(
 
 def _place(values: pd.Series, column: Column) -> np.ndarray:
     """Return a column in units of its spread; a category's code; far away where it is missing."""
-    if column.kind in ("category", "text"):
+    if column.kind == "category":
         codes = pd.factorize(values.astype("string"))[0].astype(np.float64)
         return np.where(codes < 0, APART, codes)
     if column.kind == "date":
