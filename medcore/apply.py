@@ -38,6 +38,9 @@ from medcore.store.files import copy_folder, replacing
 from medcore.store.folder import EVALUATION, read_columns, read_config, read_json, read_needs
 from medcore.written import add_predictions
 
+# Kinds whose cells are files.
+MEDIA_KINDS = ("image", "audio", "series")
+
 
 @dataclass(frozen=True, eq=False)
 class Deployed:
@@ -282,7 +285,7 @@ def _keep_media(
     kept, media = dict(values), None
     for column in deployed.columns:
         path = values.get(column.name)
-        if column.role != "input" or column.kind not in ("image", "audio") or not path:
+        if column.role != "input" or column.kind not in MEDIA_KINDS or not path:
             continue
         media = media or new_media_folder()
         read = read_table_isolated(Path(path), name=column.name, folder=media.parent)

@@ -125,17 +125,20 @@ class SeriesConfig(Section):
         None, gt=0, title="History", json_schema_extra=ADVANCED,
         description="How far before the index visit visits are looked at; by default all of them.",
     )  # fmt: skip
-    encoder: SeriesEncoder = Field(
-        "gru_d", title="Network for visits", json_schema_extra=ADVANCED,
-        description="GRU-D lets a value fade towards the usual one while it is not measured again; "
-        "GRU and LSTM are told what was missing and how long ago the last visit was; the "
-        "convolution (TCN) is quick and good for signals; the transformer compares all visits, "
-        "each with its time.",
+    encoder: Literal["auto", SeriesEncoder] = Field(
+        "auto", title="Network for visits", json_schema_extra=ADVANCED,
+        description="Auto takes GRU-D for visits and the convolution for waveforms. GRU-D lets a "
+        "value fade towards the usual one while it is not measured again; GRU and LSTM are told "
+        "what was missing and how long ago the last visit was; the convolution (TCN) is quick and "
+        "good for signals; the transformer compares all visits, each with its time.",
     )  # fmt: skip
     steps: int = Field(
         200, ge=2, le=5000, title="Most visits", json_schema_extra=ADVANCED,
-        description="Of longer courses the latest visits are looked at; longer signals are "
-        "averaged down.",
+        description="Of longer courses the latest visits are looked at.",
+    )  # fmt: skip
+    samples: int = Field(
+        1000, ge=16, le=20000, title="Most samples of a waveform", json_schema_extra=ADVANCED,
+        description="Longer waveforms, such as an ECG, are averaged down to so many samples.",
     )  # fmt: skip
     width: int = Field(
         48, ge=4, le=512, title="Width for visits", json_schema_extra=ADVANCED,

@@ -216,7 +216,7 @@ def _check_visits(frame: pd.DataFrame, columns: tuple[Column, ...]) -> None:
 def _name_media(new: Dataset, wanted: Sequence[Column]) -> Dataset:
     """Call the only pictures, or recordings, as the model does: a zip of them has no name."""
     names = {}
-    for kind in ("image", "audio"):
+    for kind in ("image", "audio", "series"):
         ours = [column.name for column in wanted if column.kind == kind]
         theirs = [column.name for column in new.columns if column.kind == kind]
         if len(ours) == 1 and len(theirs) == 1 and ours[0] not in new.frame.columns:

@@ -95,7 +95,7 @@ def _read_media(path: Path, media: Path, name: str, wishes: Wishes) -> Dataset:
 
 
 def _read_single(path: Path, media: Path, name: str, sha256: str) -> Dataset:
-    format = find_format([path.name])
+    format = find_format([path.name], path.parent)
     kept = format.keep(path, path.name, MediaFolder(media))
     frame = pd.DataFrame({format.kind: [kept.name], "file": [path.name]}).astype("string")
     frame = frame.assign(**kept.facts)

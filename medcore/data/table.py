@@ -87,7 +87,9 @@ def read_cells(source: str | Path, dataset: Dataset) -> pd.DataFrame:
     if path.is_file() and dataset.media is None and _find_format(path) == "text":
         return read_words(path)
     # The names under which pictures and recordings are kept tell nobody anything.
-    kept = [column.name for column in dataset.columns if column.kind not in ("image", "audio")]
+    kept = [
+        column.name for column in dataset.columns if column.kind not in ("image", "audio", "series")
+    ]
     return dataset.frame[kept].reset_index(drop=True)
 
 

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from medcore.config import RunConfig
+from medcore.config import ENCODER_NAMES, RunConfig
 from medcore.data.course import Window, read_window
 from medcore.errors import DataError
+from medcore.prepare.signals import SignalFit, fit_signal, read_signal_fit, signal_block
 from medcore.prepare.summary import summarise_windows, summary_names
 from medcore.prepare.windows import Windows
 from medcore.records import Block, Dataset
@@ -46,6 +47,7 @@ class SeriesFit:
 
     name: str
     channels: tuple[Channel, ...]
+    encoder: str
     steps: int
     scale: float
     plain_mean: tuple[float, ...]
@@ -55,8 +57,15 @@ class SeriesFit:
 
 def fit_series(
     name: str, training: pd.Series, dataset: Dataset, config: RunConfig
-) -> SeriesFit | str:
-    """Learn a column of courses from training rows; a sentence where it has nothing to tell."""
+) -> SeriesFit | SignalFit | str:
+    """Learn a column of courses, or of waveforms, from training rows.
+
+    A sentence where it has nothing to tell.
+    """
+    signals = not dataset.column(name).made_of
+    encoder = choose_series_encoder(config, signals=signals)
+    if signals:
+        return fit_signal(name, encoder, training, dataset, config)
     if dataset.visits is None:
         raise DataError(f"The visits of '{name}' are not with the table; bring them together.")
     windows = _windows(training)
@@ -75,14 +84,27 @@ def fit_series(
     time = dataset.visits["time"].to_numpy(np.float64)
     gaps = np.concatenate([np.diff(time[w.start : w.stop]) for w in windows])
     scale = float(np.median(gaps)) if len(gaps) else 1.0
-    fit = SeriesFit(name, channels, min(longest, config.series.steps), scale or 1.0, (), ())
+    fit = SeriesFit(
+        name, channels, encoder, min(longest, config.series.steps), scale or 1.0, (), ()
+    )
     plain = summarise_windows(_cut(fit, windows, dataset.visits))
     mean, spread = _measure(plain)
     return replace(fit, plain_mean=mean, plain_spread=spread)
 
 
-def series_block(fit: SeriesFit, frame: pd.DataFrame, dataset: Dataset) -> Block:
+def choose_series_encoder(config: RunConfig, *, signals: bool) -> str:
+    """Return which network courses, or waveforms, get: the one that is set, or the usual one."""
+    if config.model.name in ENCODER_NAMES["series"]:
+        return config.model.name
+    if config.series.encoder != "auto":
+        return config.series.encoder
+    return "tcn" if signals else "gru_d"
+
+
+def series_block(fit: SeriesFit | SignalFit, frame: pd.DataFrame, dataset: Dataset) -> Block:
     """Return the courses of some rows; they are cut out of the visits when they are looked at."""
+    if isinstance(fit, SignalFit):
+        return signal_block(fit, frame, dataset)
     cells = frame[fit.name] if fit.name in frame.columns else pd.Series(pd.NA, index=frame.index)
     present = cells.notna().to_numpy(bool)
     if present.any() and dataset.visits is None:
@@ -99,13 +121,15 @@ def series_block(fit: SeriesFit, frame: pd.DataFrame, dataset: Dataset) -> Block
     return Block(
         kind="series", names=(*names, f"{fit.name}: missing"),
         sources=(fit.name,) * (len(names) + 1), values=windows, present=present, place=place,
-        plain=plain, traits={"channels": [channel.name for channel in fit.channels]},
+        plain=plain, traits={"encoder": fit.encoder},
         digest=_digest(windows),
     )  # fmt: skip
 
 
-def read_series_fit(values: Mapping[str, Any]) -> SeriesFit:
+def read_series_fit(values: Mapping[str, Any]) -> SeriesFit | SignalFit:
     """Return the fit that was written as JSON."""
+    if "waves" in values:
+        return read_signal_fit(values)
     channels = tuple(Channel(**channel) for channel in values["channels"])
     plain = {key: tuple(values[key]) for key in ("plain_mean", "plain_spread")}
     return SeriesFit(**{**values, **plain, "channels": channels})

@@ -18,6 +18,7 @@ from medcore.config import ENCODER_NAMES, Kind, RunConfig, generator
 from medcore.data.media import count_slices, image_shape
 from medcore.errors import FitError
 from medcore.prepare.audio import MOST_SECONDS, choose_audio_encoder
+from medcore.prepare.series import choose_series_encoder
 from medcore.prepare.text import choose_text_encoder
 from medcore.records import Dataset, Parts
 from medcore.sound import kept_seconds
@@ -165,9 +166,9 @@ def choose_members(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[s
         return RECOMMENDED
     if kinds == ("series",):
         # The network sees the table beside the courses, and boosting the courses in numbers.
-        return tuple(
-            name.replace("encoder", config.series.encoder) for name in RECOMMENDED_OF["series"]
-        )
+        series = [c for c in dataset.with_role("input") if c.kind == "series"]
+        encoder = choose_series_encoder(config, signals=not any(c.made_of for c in series))
+        return tuple(name.replace("encoder", encoder) for name in RECOMMENDED_OF["series"])
     words = ("tfidf",) if "text" in kinds else ()
     if has_table(dataset):
         return ("mlp", *RECOMMENDED, *words)

@@ -152,6 +152,8 @@ def show_field(column: Column, place: str, value: Any = None, text: str | None =
             )
             or None
         )
+    if column.kind == "series":
+        return st.file_uploader(label, ["npy"], key=place, help=text or "A waveform, .npy")
     return st.text_input(label, value or "", placeholder="unknown", key=place, help=text) or None
 
 

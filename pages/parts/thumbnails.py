@@ -29,7 +29,7 @@ def show_rows(dataset: Dataset, rows: int = 50, height: int = 280) -> None:
     """Show the first rows of a data set, with pictures where it has them."""
     shown = dataset.frame.head(rows).copy()
     # The names under which recordings are kept tell nobody anything; they are played instead.
-    shown = shown.drop(columns=[c.name for c in dataset.columns if c.kind == "audio"])
+    shown = shown.drop(columns=[c.name for c in dataset.columns if c.kind in ("audio", "series")])
     pictures = [column.name for column in dataset.columns if column.kind == "image"]
     if not pictures or dataset.media is None:
         st.dataframe(shown, height=height)

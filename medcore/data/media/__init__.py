@@ -14,6 +14,7 @@ from medcore.data.media.pictures import (
     read_image,
 )
 from medcore.data.media.rasters import Picture
+from medcore.data.media.signals import read_signal
 
 __all__ = [
     "DECODERS",
@@ -25,4 +26,5 @@ __all__ = [
     "is_image",
     "new_media_folder",
     "read_image",
+    "read_signal",
 ]

@@ -30,7 +30,8 @@ def is_array_file(path: Path) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-    return bool(names) and all(name.endswith(".npy") for name in names)
+    # A zip of folders of arrays is none.
+    return bool(names) and all(name.endswith(".npy") and "/" not in name for name in names)
 
 
 def read_arrays(path: Path, media: Path, *, name: str, sha256: str) -> Dataset:

@@ -51,7 +51,7 @@ def read_folder(
     their parts all the same. Raises `DataError` when there is none that can be read.
     """
     root, tables, files = _list_files(root)
-    format = find_format(files)
+    format = find_format(files, root)
     wanted = [file for file in files if format.holds(file)]
     if not wanted:
         kinds = "; ".join(f"for {found.things} {found.read}" for found in FORMATS)

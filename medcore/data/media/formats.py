@@ -13,6 +13,7 @@ from pathlib import Path
 from medcore.config import Kind
 from medcore.data.media.files import MediaFolder
 from medcore.data.media.pictures import decode_image, is_image
+from medcore.data.media.signals import decode_signal, is_long, is_signal
 from medcore.errors import DataError
 from medcore.records import Column
 from medcore.sound import ENDINGS, read_sound, write_flac
@@ -22,6 +23,11 @@ FACTS = (
     Column(SECONDS, "number", "ignored", "s", note="How long the recording lasts."),
     Column(SAMPLE_RATE, "number", "ignored", "Hz", note="Samples a second of the file brought."),
     Column(QUALITY, "category", "ignored", note="What the samples themselves tell."),
+)
+SAMPLES, CHANNELS = "signal_samples", "signal_channels"
+SIGNAL_FACTS = (
+    Column(SAMPLES, "number", "ignored", note="How many samples the waveform has."),
+    Column(CHANNELS, "number", "ignored", note="How many channels the waveform has."),
 )
 
 
@@ -68,16 +74,35 @@ def _keep_sound(path: Path, told: str, folder: MediaFolder) -> Kept:
     return Kept(folder.add_bytes(write_flac(sound.samples), "flac"), facts)
 
 
+def _keep_signal(path: Path, told: str, folder: MediaFolder) -> Kept:
+    signal = decode_signal(path, told)
+    facts = dict(zip((SAMPLES, CHANNELS), map(float, signal.shape), strict=True))
+    return Kept(folder.add(signal), facts)
+
+
 FORMATS: tuple[Format, ...] = (
     Format("image", "images", "PNG, JPEG and the like", is_image, _keep_image),
     Format("audio", "recordings", "WAV, FLAC, MP3, OGG and M4A", is_sound, _keep_sound, FACTS),
+    Format(
+        "series", "waveforms", ".npy, and CSV in folders", is_signal, _keep_signal, SIGNAL_FACTS
+    ),
 )
 
 
-def find_format(names: Iterable[str]) -> Format:
-    """Return the format that most of the files are named like."""
+def find_format(names: Iterable[str], root: Path) -> Format:
+    """Return the format that most of the files in `root` are named like.
+
+    An array (.npy) may be an image or a waveform; the first one's shape tells.
+    """
     names = list(names)
-    return max(FORMATS, key=lambda found: sum(map(found.holds, names)))
+    arrays = [name for name in names if name.lower().endswith(".npy")]
+    waves = bool(arrays) and is_long(root / arrays[0])
+
+    def count(found: Format) -> int:
+        held = sum(map(found.holds, names))
+        return held if not arrays or (found.kind == "series") == waves else held - len(arrays)
+
+    return max(FORMATS, key=count)
 
 
 def is_media(name: str) -> bool:
