@@ -39,7 +39,7 @@ class TimeTransformer(nn.Module):
         super().__init__()
         inner = HEADS * max(1, round(spec["settings"]["width"] / HEADS))
         self.width = 2 * inner
-        self.start = nn.Linear(2 * count_channels(spec), inner)
+        self.entrance = nn.Linear(2 * count_channels(spec), inner)
         self.times = TimeEncoding(inner)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
@@ -56,7 +56,7 @@ class TimeTransformer(nn.Module):
         there = moments.there.clone()
         # A row without any moment attends to an empty one; attention to nothing has no value.
         there[:, 0] = True
-        states = self.start(torch.cat([moments.values, moments.known], dim=2))
+        states = self.entrance(torch.cat([moments.values, moments.known], dim=2))
         states = states + self.times(moments.time)
         for layer in self.layers:
             states = layer(states, src_key_padding_mask=~there)

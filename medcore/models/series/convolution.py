@@ -21,7 +21,7 @@ class TemporalConvolution(nn.Module):
         super().__init__()
         steps, width = spec["shape"][0], spec["settings"]["width"]
         self.width = 2 * width
-        self.start = nn.Linear(2 * count_channels(spec) + 2, width)
+        self.entrance = nn.Linear(2 * count_channels(spec) + 2, width)
         levels = 1
         while levels < MOST_LEVELS and KERNEL * 2**levels < steps:
             levels += 1
@@ -34,7 +34,7 @@ class TemporalConvolution(nn.Module):
         ago = torch.log1p((-moments.time).clamp(min=0))
         told = [moments.values, moments.known, gap[..., None], ago[..., None]]
         there = moments.there[..., None]
-        states = self.start(torch.cat(told, dim=2)) * there
+        states = self.entrance(torch.cat(told, dim=2)) * there
         for level in self.levels:
             states = level(states) * there
         mean = states.sum(dim=1) / there.sum(dim=1).clamp(min=1)
