@@ -9,117 +9,39 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
-from medcore.config import PRESETS, Kind, RunConfig, change_config, load_config, preset_config
+from medcore.arguments import build_parser
+from medcore.config import Kind, RunConfig, change_config, load_config, preset_config
 from medcore.errors import ConfigError, MedcoreError, StoreError
 
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message[0].upper()}{message[1:]}; see 'python -m medcore --help'.")
+if TYPE_CHECKING:
+    from medcore.data import Wishes
+    from medcore.records import Dataset
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Carry out one command and return its exit code."""
     try:
-        options = _parser().parse_args(arguments)
-        return options.command(options) or 0
+        options = build_parser(__doc__).parse_args(arguments)
+        return COMMANDS[options.command](options) or 0
     except MedcoreError as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m medcore", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+def _open(options: argparse.Namespace) -> Dataset:
+    from medcore.data import open_dataset
 
-    samples = commands.add_parser("samples", help="list the data sets that ship with medcore")
-    samples.set_defaults(command=_samples)
-
-    check = commands.add_parser("check", help="print the findings about a data set as JSON")
-    _add_data_options(check)
-    check.set_defaults(command=_check)
-
-    run = commands.add_parser("run", help="train and judge a model; prints the run's folder")
-    _add_data_options(run)
-    run.add_argument("--preset", choices=sorted(PRESETS), help="settings to start from")
-    run.add_argument("--name", default="", help="the run's name in lists")
-    run.add_argument("--again", action="store_true", help="train even if this run was done before")
-    run.add_argument("--out", type=Path, metavar="DIR", help="also copy the run's folder here")
-    run.set_defaults(command=_run)
-
-    predict = commands.add_parser("predict", help="apply a run's model to new patients")
-    predict.add_argument("run", type=Path, metavar="RUN_DIR")
-    predict.add_argument("data", metavar="NEW_DATA")
-    predict.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.csv")
-    predict.add_argument(
-        "--completed", type=Path, metavar="FILE.csv",
-        help="also write the inputs as the model took them, with what was filled in named",
-    )  # fmt: skip
-    predict.set_defaults(command=_predict)
-
-    validate = commands.add_parser("validate", help="judge a run on patients from elsewhere")
-    validate.add_argument("run", type=Path, metavar="RUN_DIR")
-    validate.add_argument("data", metavar="NEW_DATA", help="with the outcome's column")
-    validate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    validate.add_argument("--convert", action="append", default=[], metavar="COLUMN=ANSWER",
-                          help="a conversion that was asked about, or keep")  # fmt: skip
-    validate.set_defaults(command=_validate)
-    report = commands.add_parser("report", help="write a run's report, checklists and exports")
-    report.add_argument("run", type=Path, metavar="RUN_DIR")
-    report.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    report.add_argument("--intended-use", metavar="TEXT", help="what the model is meant for")
-    report.set_defaults(command=_report)
-
-    explain = commands.add_parser("explain", help="find out what drives a run's model")
-    explain.add_argument("run", type=Path, metavar="RUN_DIR")
-    explain.add_argument("data", metavar="DATA", help="the table the run was trained on")
-    explain.add_argument("--repeats", type=int, default=5, help="shuffles of each column")
-    explain.add_argument(
-        "--together", type=float, default=0.7, metavar="0.1–1",
-        help="association from which columns are shuffled together",
-    )  # fmt: skip
-    explain.add_argument("--no-checks", action="store_true", help="train no model to check with")
-    explain.set_defaults(command=_explain)
-
-    speech = commands.add_parser("transcribe", help="turn recordings into text, as JSON")
-    speech.add_argument("audio", type=Path, nargs="+", metavar="AUDIO")
-    speech.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.json")
-    speech.add_argument("--model", default="", help="a folder with a speech model, or a hub name")
-    speech.add_argument("--language", metavar="CODE", help="en, de, …; else the model finds out")
-    speech.add_argument("--words", type=Path, metavar="FILE.txt", help="terms of your own, by line")
-    speech.set_defaults(command=_transcribe)
-
-    own = commands.add_parser("recogniser", help="train a speech recogniser of your own")
-    own.add_argument("data", metavar="DATA", help="recordings with a table of what was said")
-    own.add_argument("--text", metavar="COLUMN", required=True, help="what was said")
-    own.add_argument("--speaker", metavar="COLUMN", default="", help="who spoke")
-    own.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
-    own.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    own.set_defaults(command=_recogniser)
-
-    work = commands.add_parser("work", help="carry out one queued job (what a worker runs)")
-    work.add_argument("job", metavar="JOB_ID")
-    work.set_defaults(command=_work)
-    return parser
+    return open_dataset(options.data, wishes=_wishes(options))
 
 
-def _add_data_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a file, a folder of images, or sample:NAME")
-    parser.add_argument("--outcome", metavar="COLUMN", action="append", default=[],
-                        help="given several times: several findings at once")  # fmt: skip
-    parser.add_argument("--duration", metavar="COLUMN", help="time to event: how long followed")
-    parser.add_argument("--event", metavar="COLUMN", help="time to event: how that ended")
-    parser.add_argument("--treatment", metavar="COLUMN", help="its effect on the outcome is asked")
-    parser.add_argument("--role", action="append", default=[], metavar="COLUMN=ROLE")
-    parser.add_argument("--kind", action="append", default=[], metavar="COLUMN=KIND")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as JSON")
+def _wishes(options: argparse.Namespace) -> Wishes:
+    from medcore.data import Wishes
+
+    return Wishes(**dict.fromkeys(options.images, True))
 
 
 def _samples(_: argparse.Namespace) -> None:
@@ -132,21 +54,21 @@ def _samples(_: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     from medcore.checks import check_dataset, findings_json
-    from medcore.data import assign_columns, join_findings, open_dataset
+    from medcore.data import assign_columns, join_findings
 
     config = _config(options)
-    dataset = join_findings(assign_columns(open_dataset(options.data), config), config)
+    dataset = join_findings(assign_columns(_open(options), config), config)
     json.dump(findings_json(check_dataset(dataset)), sys.stdout, indent=2, ensure_ascii=False)
     print()
 
 
 def _run(options: argparse.Namespace) -> int:
-    from medcore.data import assign_columns, configure_dataset, input_kinds_of, open_dataset
+    from medcore.data import assign_columns, configure_dataset, input_kinds_of
     from medcore.jobs import start_run, tend
     from medcore.store import local_workspace, open_home, save_dataset
 
     config = _config(options)
-    dataset = open_dataset(options.data)
+    dataset = _open(options)
     config = _config(options, input_kinds_of(assign_columns(dataset, config)))
     # Refuses what cannot be trained before anything is queued.
     configure_dataset(dataset, config)
@@ -207,20 +129,21 @@ def _copy_run(source: Path, target: Path) -> None:
 def _predict(options: argparse.Namespace) -> None:
     from medcore.apply import open_run, predict_file
 
-    match = predict_file(open_run(options.run), options.data, options.output, options.completed)
+    match = predict_file(
+        open_run(options.run), options.data, options.output, options.completed, _wishes(options)
+    )
     for sentence in match.sentences:
         print(sentence, file=sys.stderr)
     print(options.output)
 
 
 def _validate(options: argparse.Namespace) -> None:
-    from medcore.data import open_dataset
     from medcore.evaluate import write_headline
     from medcore.store.folder import VALIDATION, read_columns, read_json
     from medcore.validation.work import validate_run
 
     answers = dict(_pair(text, "--convert") for text in options.convert)
-    new = open_dataset(options.data)
+    new = _open(options)
     evaluation = validate_run(options.run, new, answers, options.output)
     for sentence in read_json(options.output, VALIDATION)["sentences"]:
         print(sentence, file=sys.stderr)
@@ -240,7 +163,6 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _explain(options: argparse.Namespace) -> None:
-    from medcore.data import open_dataset
     from medcore.explanation import read_explain_choice
     from medcore.explanation.words import write_checks, write_drivers
     from medcore.explanation.work import explain_run
@@ -251,7 +173,7 @@ def _explain(options: argparse.Namespace) -> None:
         {"repeats": options.repeats, "together": options.together, "checks": not options.no_checks}
     )
     watch = Watch(lambda event: _show_progress(event.fraction, event.message))
-    result = explain_run(options.run, open_dataset(options.data), choice, watch)
+    result = explain_run(options.run, _open(options), choice, watch)
     _show_progress(1.0, "Finished")
     print(file=sys.stderr)
     for target in result["targets"]:
@@ -343,6 +265,20 @@ def _read_json(path: Path) -> dict:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold one JSON object of settings.")
     return values
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int | None]] = {
+    "samples": _samples,
+    "check": _check,
+    "run": _run,
+    "predict": _predict,
+    "validate": _validate,
+    "report": _report,
+    "explain": _explain,
+    "transcribe": _transcribe,
+    "recogniser": _recogniser,
+    "work": _work,
+}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pandas as pd
 from medcore.config import RunConfig
 from medcore.data import (
     ColumnMatch,
+    Wishes,
     configure_rows,
     open_dataset,
     read_cells,
@@ -87,16 +88,21 @@ def open_run(folder: Path, *, trained: bool = False) -> Deployed:
 
 
 def predict_file(
-    deployed: Deployed, source: str | Path, target: Path, completed: Path | None = None
+    deployed: Deployed,
+    source: str | Path,
+    target: Path,
+    completed: Path | None = None,
+    wishes: Wishes | None = None,
 ) -> ColumnMatch:
     """Write the file's own rows and columns, and the predictions on their right, as CSV.
 
-    `completed` also gets the inputs as the model took them, with what was filled in named. Returns
-    which columns were missing or extra, and gaps the model never met in training. Raises
-    `DataError` for a file without any of the model's columns, `StoreError` when a target cannot be
-    written.
+    `wishes`: how images are read. `completed` also gets the inputs as the model took them, with
+    what was filled in named. Returns which columns were missing or extra, and gaps the model never
+    met in training. Raises `DataError` for a file without any of the model's columns, `StoreError`
+    when a target cannot be written.
     """
-    dataset = open_dataset(source, least_columns=1)
+    wishes = replace(wishes or Wishes(), listed=True)
+    dataset = open_dataset(source, least_columns=1, wishes=wishes)
     ready, match = configure_rows(dataset, deployed.columns, deployed.config)
     predicted = predict_dataset(deployed.model, ready, coverage=deployed.config.evaluate.coverage)
     table = add_predictions(

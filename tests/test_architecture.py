@@ -25,6 +25,7 @@ FLOORS = {
     "explanation": 7.5, "report": 7.6,
     "recogniser": 7.5,
     "jobs": 8,
+    "arguments": 8.5,
     "__main__": 9, "__init__": 9,
 }  # fmt: skip
 TOP_LEVEL = {

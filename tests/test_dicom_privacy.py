@@ -10,13 +10,29 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from medcore.jobs import start_import, wait
-from medcore.store import load_dataset, open_home, open_workspace, stage_images
+from medcore.config import RunConfig, change_config
+from medcore.jobs import start_import, start_prediction, wait
+from medcore.jobs.handlers import predict_file, report, train
+from medcore.records import Watch
+from medcore.store import (
+    change_job,
+    export_workspace,
+    get_dataset_row,
+    job_of_run,
+    load_dataset,
+    open_home,
+    open_workspace,
+    queue_run,
+    run_key,
+    stage_images,
+)
 from tests.dicom_files import inflate, make_header, make_slices, to_bytes
+from tests.finished_runs import QUICK
 from tests.test_dicom_clean import SECRETS, fill
 
 NAME = "WINTERBOTTOM_4711230815_19471103"
@@ -153,3 +169,56 @@ def test_importing_dicom_does_not_load_pydicom_into_the_server():
         cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert done.stdout.strip() == "[]"
+
+
+def one_patient(number, bright):
+    """Return a DICOM file with an identity; the first ones have one in every element."""
+    rng = np.random.default_rng(number)
+    values = rng.integers(0, 900, (24, 24)).astype(np.uint16)
+    values[4:12, 4:12] += 2500 * bright
+    header = make_header(values, Modality="DX", StudyDescription=NAME)
+    header = fill(header) if number < 3 else header
+    header.PatientID, header.PatientName = f"4711230815-{number}", "Winterbottom^Agatha"
+    return to_bytes(header)
+
+
+def unpacked(folder):
+    """Yield all that `everything` does, with what tables and archives hold."""
+    yield from everything(folder)
+    for path in folder.rglob("*.parquet"):
+        yield pd.read_parquet(path).to_csv().encode()
+    for path in folder.rglob("*.zip"):
+        with zipfile.ZipFile(path) as archive:
+            yield from (archive.read(name) for name in archive.namelist())
+
+
+def test_no_identity_is_found_after_a_run_its_report_its_predictions_and_an_export(tmp_path):
+    names = {n: f"{NAME}_{n}.dcm" for n in range(60)}
+    files = {names[n]: one_patient(n, n % 2) for n in names}
+    table = "file,patient,outcome\n" + "".join(
+        f"{names[n]},4711230815-{n},{'yes' if n % 2 else 'no'}\n" for n in names
+    )
+    workspace, job = bring(files | {f"{NAME}.csv": table.encode()}, {"characteristics": True})
+    assert job.state == "finished", job.error
+    row = get_dataset_row(workspace, job.result["dataset"])
+    changes = {"data.roles": {"outcome": "outcome"}, "model.name": "resnet_small"}
+    config = change_config(RunConfig(), QUICK | changes)
+    run, _ = queue_run(workspace, config, row.id, "A run", run_key(row.sha256, config), again=False)
+    job = job_of_run(workspace, run.id)
+    assert change_job(workspace.home, job.id, ("queued",), state="running")
+    train(workspace, job, Watch())
+    assert change_job(workspace.home, job.id, ("running",), state="finished")
+    report(workspace, job, Watch())
+    path = stage_images(
+        workspace, [(f"{NAME}_{n}.dcm", io.BytesIO(files[names[n]])) for n in (0, 1)]
+    )
+    done = predict_file(workspace, start_prediction(workspace, run.id, path, path.name), Watch())
+    told = pd.read_csv(workspace.folder / done["file"])
+    assert told["file"].tolist() == ["File 1 (.dcm)", "File 2 (.dcm)"]
+    export_workspace(workspace, tmp_path / "all.zip")
+    secrets = [secret.encode() for secret in (*SECRETS, NAME)]
+    kept = [run.folder / "report" / "report.html", run.folder / "predictions.parquet"]
+    assert all(path.is_file() for path in kept)
+    for folder in (Path(os.environ["MEDCORE_HOME"]), tmp_path):
+        for data in unpacked(folder):
+            assert not [s for s in secrets if s in data.upper()]

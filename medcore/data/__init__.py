@@ -72,11 +72,13 @@ __all__ = [
 ]
 
 
-def open_dataset(source: str | Path, *, least_columns: int = 2) -> Dataset:
+def open_dataset(
+    source: str | Path, *, least_columns: int = 2, wishes: Wishes | None = None
+) -> Dataset:
     """Return the data set that a path or `sample:NAME` stands for.
 
     A table is read here; images are decoded in a process of their own, into a folder that lasts as
-    long as this process. Raises `DataError`.
+    long as this process; `wishes` say how. Raises `DataError`.
     """
     if str(source).startswith("sample:"):
         return load_sample(str(source).removeprefix("sample:"))
@@ -84,4 +86,6 @@ def open_dataset(source: str | Path, *, least_columns: int = 2) -> Dataset:
     if not holds_media(path):
         return read_table(path, least_columns=least_columns)
     folder = new_media_folder().parent
-    return read_table_isolated(path, name=path.stem, folder=folder, least_columns=least_columns)
+    return read_table_isolated(
+        path, name=path.stem, folder=folder, least_columns=least_columns, wishes=wishes
+    )

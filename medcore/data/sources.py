@@ -76,7 +76,13 @@ def read_source(
 def _read_media(path: Path, media: Path, name: str, wishes: Wishes) -> Dataset:
     if path.is_dir():
         return read_folder(
-            path, media, name=name, source=path.name, names=wishes.names, parts=wishes.parts
+            path,
+            media,
+            name=name,
+            source=path.name,
+            names=wishes.names,
+            parts=wishes.parts,
+            listed=wishes.listed,
         )
     digest = hash_file(path)
     if not _is_archive(path):
@@ -88,7 +94,7 @@ def _read_media(path: Path, media: Path, name: str, wishes: Wishes) -> Dataset:
             raise DataError(f"'{path.name}' is an empty archive.")
         return read_folder(
             folder, media, name=name, source=path.name, sha256=digest, names=wishes.names,
-            parts=wishes.parts,
+            parts=wishes.parts, listed=wishes.listed,
         )  # fmt: skip
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -111,6 +111,7 @@ def _run(
 def predict_file(workspace: Workspace, job: Job, _: Watch) -> dict[str, Any]:
     """Write an uploaded file with a run's predictions beside it into the job's folder."""
     from medcore import apply
+    from medcore.data import Wishes
 
     if job.run is None:
         raise JobError("This job names no run.")
@@ -118,11 +119,15 @@ def predict_file(workspace: Workspace, job: Job, _: Watch) -> dict[str, Any]:
     path = inside(workspace, job.payload["path"])
     if not path.is_file():
         raise JobError("The uploaded file is not there any more; upload it again.")
-    target = job_folder(workspace.home, job) / f"{Path(job.payload['name']).stem}_predicted.csv"
-    completed = target.with_name(f"{Path(job.payload['name']).stem}_completed.csv")
+    stem = Path(job.payload["name"]).stem
+    target = job_folder(workspace.home, job) / f"{stem}_predicted.csv"
+    completed = target.with_name(f"{stem}_completed.csv")
+    wishes = Wishes(
+        **{"names": False, **job.payload.get("wishes", {})}, secret=workspace_secret(workspace)
+    )
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        match = apply.predict_file(apply.open_run(run.folder), path, target, completed)
+        match = apply.predict_file(apply.open_run(run.folder), path, target, completed, wishes)
     finally:
         drop_upload(path)
     return {

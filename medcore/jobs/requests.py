@@ -137,9 +137,18 @@ def start_fetch(workspace: Workspace, name: str) -> Job:
     return submit(workspace, "fetch", {"set": name, "name": title})
 
 
-def start_prediction(workspace: Workspace, run_id: str, path: Path, name: str) -> Job:
-    """Apply a run to a staged upload; `job.result["file"]` will be the file's place."""
-    payload = {"path": _relative(workspace, path), "name": name}
+def start_prediction(
+    workspace: Workspace,
+    run_id: str,
+    path: Path,
+    name: str,
+    wishes: Mapping[str, bool] | None = None,
+) -> Job:
+    """Apply a run to a staged upload; `job.result["file"]` will be the file's place.
+
+    `wishes`: how images are read, see `medcore.data.Wishes`.
+    """
+    payload = {"path": _relative(workspace, path), "name": name, "wishes": dict(wishes or {})}
     return submit(workspace, "predict", payload, run=get_run(workspace, run_id).id)
 
 

@@ -7,17 +7,26 @@ import streamlit as st
 from medcore.errors import MedcoreError
 from medcore.jobs import get_job, start_prediction, tend
 from medcore.records import Run
-from medcore.store import inside, read_columns, stage_upload
+from medcore.store import inside, read_columns, stage_images, stage_upload
 from pages.parts import state
+
+TABLE = (
+    "Bring a table; it comes back with every row and column it had, and the predictions on the "
+    "right."
+)
+IMAGES = (
+    "Bring images, one by one or as a zip, with a table beside them if you like; a table of "
+    "predictions comes back. Identities are removed on arrival: each file is named by its place "
+    "among all files in the order of their names."
+)
 
 
 def show_batch(run: Run) -> None:
     """Take a file, and give it back with predictions on the right."""
-    inputs = [column.name for column in read_columns(run.folder) if column.role == "input"]
-    st.markdown(
-        "Bring a table; it comes back with every row and column it had, and the predictions on the "
-        "right. Columns are matched by name; what is absent counts as unknown."
-    )
+    columns = [column for column in read_columns(run.folder) if column.role == "input"]
+    inputs, pictures = [c.name for c in columns], any(c.kind == "image" for c in columns)
+    st.markdown(f"{IMAGES if pictures else TABLE} Columns are matched by name; what is absent "
+                "counts as unknown.")  # fmt: skip
     with st.expander(f"The {len(inputs)} columns the model looks at"):
         st.markdown(", ".join(inputs))
         empty = (",".join(f'"{name}"' for name in inputs) + "\n").encode()
@@ -25,11 +34,24 @@ def show_batch(run: Run) -> None:
             "An empty table with these columns", empty, "new_patients.csv", "text/csv",
             on_click="ignore", key="empty_table",
         )  # fmt: skip
-    file = st.file_uploader("A table of new patients", key=f"batch_{run.id}")
-    if file is not None and st.button("Predict the file", type="primary", key="predict_file"):
+    label = "Images of new patients, or a zip of them" if pictures else "A table of new patients"
+    files = st.file_uploader(label, key=f"batch_{run.id}", accept_multiple_files=pictures)
+    wishes = {}
+    if pictures and files:
+        wishes["series"] = st.checkbox(
+            "A row for each series of slices", key="batch_series",
+            help="As when the images were brought that the model learned from.",
+        )  # fmt: skip
+    if files and st.button("Predict the file", type="primary", key="predict_file"):
         workspace = state.current().workspace
-        path = stage_upload(workspace, file.name, file)
-        st.session_state["batch_job"] = start_prediction(workspace, run.id, path, file.name).id
+        if pictures:
+            # Names of files may be patients' names: they go no further than the reader.
+            path = stage_images(workspace, [(file.name, file) for file in files])
+            name = path.name
+        else:
+            path, name = stage_upload(workspace, files.name, files), files.name
+        job = start_prediction(workspace, run.id, path, name, wishes)
+        st.session_state["batch_job"] = job.id
     if identity := st.session_state.get("batch_job"):
         _watch_batch(identity)
 

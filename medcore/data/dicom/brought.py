@@ -30,7 +30,7 @@ from medcore.records import Column, Dataset, LedgerEntry
 
 AUDIT = "audit.json"
 SHOWN = 12
-PLAIN = ("series", "characteristics", "folders", "parts", "names")
+PLAIN = ("series", "characteristics", "folders", "parts", "names", "listed")
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,10 @@ class Wishes:
     `series`: a row a series (a volume) instead of a row an image. `characteristics`: keep sex, age,
     height and weight. `folders`: the folders' names are the classes. `parts`: so are the parts of
     the names of files that are no DICOM. `names`: these names, and patients in a table, are kept as
-    they are (on one's own machine). `secret`: what pseudonyms are made with; the workspace's, so
-    that a patient is the same in all its data sets.
+    they are (on one's own machine). `listed`: each row says which file it is, by its name if
+    `names`, else by its place; for predictions, which go back to who brought the files. `secret`:
+    what pseudonyms are made with; the workspace's, so that a patient is the same in all its data
+    sets.
     """
 
     series: bool = False
@@ -49,6 +51,7 @@ class Wishes:
     folders: bool = False
     parts: bool = False
     names: bool = True
+    listed: bool = False
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def write(self) -> str:
@@ -101,6 +104,8 @@ def read_brought(
         if not arrived.rows:
             raise DataError(_nothing(arrived, path))
         frame, columns = _tabulate(arrived)
+        if wishes.listed:
+            frame, columns = _list_files(frame, columns, arrived, members, wishes.names)
         said = list(arrived.notes)
         if wishes.folders:
             frame, columns = _label(frame, columns, arrived)
@@ -169,6 +174,21 @@ def _tabulate(arrived: Arrived) -> tuple[pd.DataFrame, list[Column]]:
             frame[column.name] = values.astype("string")
         columns.append(column)
     return frame, columns
+
+
+def _list_files(
+    frame: pd.DataFrame,
+    columns: list[Column],
+    arrived: Arrived,
+    members: Sequence[Member],
+    names: bool,
+) -> tuple[pd.DataFrame, list[Column]]:
+    """Add which file each row is, the first of a series."""
+    by_name = {member.name.lower(): member for member in members}
+    first = [by_name[min(keys.words["file"])] for keys in arrived.keys]
+    told = [member.name if names else member.label for member in first]
+    column = Column("file", "category", "ignored", note="Which file it is; no model looks at it.")
+    return frame.assign(file=pd.Series(told, dtype="string")), [*columns, column]
 
 
 def _label(

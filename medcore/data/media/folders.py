@@ -40,7 +40,7 @@ class Decoded:
 
 def read_folder(
     root: Path, media: Path, *, name: str, source: str, sha256: str = "", names: bool = True,
-    parts: bool = False,
+    parts: bool = False, listed: bool = False,
 ) -> Dataset:  # fmt: skip
     """Read a folder of images, or of recordings, as a data set.
 
@@ -48,7 +48,8 @@ def read_folder(
     and what the folders tell: label (folder-per-class), split (train/val/test above), patient (a
     level below); where no folder tells a class, the parts of names such as `7_ann_3.wav`.
     Without `names` no file's name is kept or told: names may be those of patients; `parts` keeps
-    their parts all the same. Raises `DataError` when there is none that can be read.
+    their parts all the same, and `listed` says of each row at which place its file came. Raises
+    `DataError` when there is none that can be read.
     """
     root, tables, files = _list_files(root)
     format = find_format(files, root)
@@ -64,20 +65,25 @@ def read_folder(
     if tables:
         dataset = _join_table(root, tables, decoded, name, source, sha256, media, names)
     else:
-        dataset = _list_rows(decoded, wanted, name, source, sha256, media, names, parts)
+        told = (names, parts, listed)
+        dataset = _list_rows(decoded, wanted, name, source, sha256, media, *told)
     return _note_others(dataset, format, len(files) - len(wanted))
 
 
 def _list_rows(
     decoded: Decoded, files: list[str], name: str, source: str, sha256: str, media: Path,
-    names: bool, parts: bool,
+    names: bool, parts: bool, listed: bool,
 ) -> Dataset:  # fmt: skip
     """Return a row for each file that could be read."""
     frame, columns = _describe_paths(files, decoded.format, parts=names or parts)
     frame, facts = _add_facts(frame, frame["file"], decoded)
     kind = decoded.format.kind
     frame[kind] = frame["file"].map(decoded.kept).astype("string")
-    columns = [column for column in columns if names or column.name != "file"] + facts
+    if listed and not names:
+        thing = decoded.format.things[:-1].capitalize()
+        places = [f"{thing} {place:,}" for place in range(1, len(files) + 1)]
+        frame["file"] = pd.Series(places, dtype="string")
+    columns = [c for c in columns if names or listed or c.name != "file"] + facts
     entries = _unreadable(decoded, len(frame), len(columns))
     return media_dataset(frame[frame[kind].notna()], columns, name, source, sha256, media, entries)
 
