@@ -9,6 +9,10 @@ import subprocess
 from pathlib import Path
 
 VOICES = ("en-us", "en-gb", "en-us+f3", "en-gb+f4", "en-gb-x-rp", "en-gb-scotland+m3")
+# Nothing was ever chosen by what these say.
+HELD_OUT_VOICES = (
+    "en-us+m7", "en-gb+f5", "en-gb-x-gbclan+f2", "en-us+linda", "en-gb-x-gbcwmd+m2", "en-gb+m8",
+)  # fmt: skip
 SENTENCES = """
 The patient has an acute exacerbation of COPD and was given {prednisone} and {azithromycin}.
 Start {metoprolol} 25 milligrams twice daily for {atrial fibrillation}.

@@ -18,9 +18,9 @@ from medcore.explanation.sounds import explain_sound
 from medcore.explanation.subject import open_subject
 from medcore.prepare import fit_preparation, prepare_rows
 from medcore.prepare.audio import choose_audio_encoder, hear_item
-from medcore.prepare.hearing import fit_frames, load_spectra
+from medcore.prepare.hearing import fit_frames, load_spectra, plain_features
 from medcore.records import Column, Watch
-from medcore.sound import RATE, SILENCE, write_flac
+from medcore.sound import RATE, SILENCE, limit_pitch, write_flac
 from medcore.speech.listening import load_listener
 from tests.tone_rows import sing, tone_dataset
 
@@ -157,6 +157,20 @@ def test_what_a_recogniser_hears_does_not_hang_on_silence_around_it():
     assert np.corrcoef(alone, later)[0, 1] > 0.99
 
 
+def test_no_device_is_heard_above_the_highest_pitch(tmp_path):
+    """White noise beyond 4 kHz changes nothing that any model sees when 4 kHz is the limit."""
+    rng = np.random.default_rng(0)
+    low = limit_pitch(rng.normal(0, 0.1, RATE // 2).astype(np.float32), 3500.0)
+    noise = rng.normal(0, 0.02, len(low)).astype(np.float32)
+    high = low + noise - limit_pitch(noise, 4500.0)
+    heard = [plain_features(samples, 4000.0) for samples in (low, high)]
+    assert np.allclose(*heard, atol=1e-3)
+    assert not np.allclose(plain_features(low), plain_features(high), atol=0.1)
+    listener = load_listener()
+    states = [listener.hear(limit_pitch(samples, 4000.0)) for samples in (low, high)]
+    assert np.corrcoef(*states)[0, 1] > 0.999
+
+
 def test_recordings_that_are_all_the_same_are_refused_in_a_sentence(tmp_path):
     dataset = tone_dataset(tmp_path, 10)
     silent = write_flac(np.zeros(RATE, np.float32))
@@ -188,6 +202,11 @@ def test_checks_name_poor_recordings_and_a_device_that_gives_the_outcome_away(tm
     assert codes.count("poor_sound") == 3 and "long_sound" in codes
     device = next(finding for finding in found if finding.code == "sample_rate")
     assert device.severity == "stop" and "4,000 Hz" in device.detail
+    assert "equal_sounds" not in codes
+    twice = frame.assign(scan=frame["scan"].mask(frame.index == 1, frame["scan"][0]))
+    twins = check_dataset(replace(dataset, frame=twice, columns=columns))
+    copies = next(finding for finding in twins if finding.code == "equal_sounds")
+    assert copies.evidence["rows"] == 2 and "1 recording" in copies.title
     mixed = frame.assign(sound_rate=np.where(np.arange(40) % 2, 8000.0, 16000.0))
     again = check_dataset(replace(dataset, frame=mixed, columns=columns))
     assert "sample_rate" not in [finding.code for finding in again]

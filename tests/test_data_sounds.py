@@ -1,5 +1,6 @@
 """Recordings arrive as images do: a zip or folder with folders as classes, a table, or names."""
 
+import wave
 import zipfile
 
 import numpy as np
@@ -123,6 +124,18 @@ def test_files_that_cannot_be_read_are_named_and_the_others_stay(tmp_path):
     hidden = read_source(tmp_path / "in", tmp_path / "m2", wishes=Wishes(names=False))
     told = " ".join(entry.reason for entry in hidden.ledger)
     assert "empty.wav" not in told and "'recording 1' is empty" in told
+
+
+def test_three_hours_are_refused_with_the_figure_and_the_others_stay(tmp_path):
+    write_sounds(tmp_path / "in", ["a/good.wav"])
+    with wave.open(str(tmp_path / "in" / "a" / "long.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(1000)
+        file.writeframes(b"\x80" * (3 * 3600 * 1000))
+    dataset = read_source(tmp_path / "in", tmp_path / "media")
+    assert len(dataset.frame) == 1
+    assert "lasts 3 h 0 min; at most 60 min" in " ".join(e.reason for e in dataset.ledger)
 
 
 def test_a_folder_without_anything_to_hear_or_see_is_refused(tmp_path):

@@ -45,6 +45,31 @@ def check_sounds(dataset: Dataset) -> Iterator[Finding]:
         )  # fmt: skip
     if SAMPLE_RATE in frame.columns:
         yield from _check_rates(dataset)
+    for column in dataset.columns:
+        if column.kind == "audio":
+            yield from _check_copies(dataset, column.name)
+
+
+def _check_copies(dataset: Dataset, name: str) -> Iterator[Finding]:
+    """Yield a finding where the same sound stands in several rows."""
+    known = dataset.frame[name].dropna()
+    again = known[known.duplicated(keep=False)]
+    if again.empty:
+        return
+    outcome = dataset.predicted_column()
+    differs = 0
+    if outcome is not None:
+        values = dataset.frame.loc[again.index, outcome.name].groupby(again).nunique()
+        differs = int((values > 1).sum())
+    said = f" {_many(differs)} among them differ in '{outcome.name}'." if differs else ""
+    yield Finding(
+        "equal_sounds", "warning", (name,),
+        f"{_many(again.nunique())} occur more than once",
+        f"{len(again):,} rows hold a sound that another row holds too, sample by sample.{said} A "
+        "model that is judged on what it learned from looks better than it is: leave copies out, "
+        "or give their rows one patient.",
+        {"recordings": int(again.nunique()), "rows": len(again), "other_outcome": differs},
+    )  # fmt: skip
 
 
 def _many(count: int) -> str:

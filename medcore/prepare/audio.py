@@ -20,7 +20,7 @@ from medcore.prepare.hearing import (
     load_states,
 )
 from medcore.records import Block, Dataset
-from medcore.sound import RATE, count_frames, kept_seconds
+from medcore.sound import RATE, count_frames, kept_seconds, limit_pitch
 from medcore.speech.listening import Listener, check_listener, has_recognizer, load_listener
 
 # What is heard of a recording when nobody says how much.
@@ -72,7 +72,7 @@ def fit_audio(
     places = np.searchsorted(files, names)
     # Each training row counts, so that a recording that many rows share does too.
     counts = training.dropna().astype(str).value_counts().reindex(names).to_numpy(np.float64)
-    simple = load_plain(dataset.media, files)[places]
+    simple = load_plain(dataset.media, files, config.audio.highest)[places]
     if np.ptp(simple, axis=0).max() == 0 and len(names) > 1:
         raise FitError(f"Every training recording of '{name}' is the same; listen to the files.")
     encoder, model, mean, spread = choose_audio_encoder(config), {}, (), ()
@@ -82,7 +82,8 @@ def fit_audio(
         listener = load_listener(config.audio.recogniser)
         model = {"place": config.audio.recogniser, "digest": listener.digest,
                  "label": listener.label}  # fmt: skip
-        mean, spread = _measure(load_states(dataset.media, files, listener)[0][places], counts)
+        heard = load_states(dataset.media, files, listener, config.audio.highest)[0]
+        mean, spread = _measure(heard[places], counts)
         if states:
             centre, width = mean, spread
     longest = config.audio.seconds or min(
@@ -108,7 +109,9 @@ def audio_block(fit: AudioFit, frame: pd.DataFrame, dataset: Dataset) -> Block:
         files = _files(dataset, fit.name)
         place[present] = np.searchsorted(files, words[present].astype(str))
         values, digest = _load(fit, dataset, files)
-        simple = values if fit.states else load_plain(dataset.media, files)
+        simple = values
+        if not fit.states:
+            simple = load_plain(dataset.media, files, fit.spectra.highest)
         plain[present, :-1] = _standardise(simple[place[present]], fit)
     names = (*(f"{fit.name}: {name}" for name in _plain_names(fit)), f"{fit.name}: missing")
     scale = tuple(np.array(part, np.float32) for part in (fit.mean, fit.spread))
@@ -129,7 +132,7 @@ def item_shape(fit: AudioFit) -> tuple[int, ...]:
 def hear_item(fit: AudioFit, samples: np.ndarray) -> np.ndarray:
     """Return one recording as a network gets it, before it is standardised."""
     if fit.encoder == "recogniser":
-        return _listener(fit).hear(samples)
+        return _listener(fit).hear(limit_pitch(samples, fit.spectra.highest))
     return hear_spectrum(samples, fit.spectra).astype(np.float16)
 
 
@@ -141,7 +144,7 @@ def read_audio_fit(values: Mapping[str, Any]) -> AudioFit:
 
 def _load(fit: AudioFit, dataset: Dataset, files: Sequence[str]) -> tuple[np.ndarray, str]:
     if fit.encoder == "recogniser":
-        return load_states(dataset.media, files, _listener(fit))
+        return load_states(dataset.media, files, _listener(fit), fit.spectra.highest)
     return load_spectra(dataset.media, files, fit.spectra)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from medcore.sound import RATE, SILENCE, cepstra, holds_sound, log_mel, read_kept
+from medcore.sound import RATE, SILENCE, cepstra, holds_sound, limit_pitch, log_mel, read_kept
 
 VERSION = 1
 THREADS = 4
@@ -98,18 +98,20 @@ def fit_frames(found: np.ndarray, frames: int) -> np.ndarray:
     return out
 
 
-def load_plain(media: Path, names: Sequence[str]) -> np.ndarray:
+def load_plain(media: Path, names: Sequence[str], highest: float) -> np.ndarray:
     """Return the simple features of recordings, float32 (items, features), see `PLAIN_NAMES`."""
 
     def make(place: int) -> np.ndarray:
-        return plain_features(read_kept(media / names[place]))
+        return plain_features(read_kept(media / names[place]), highest)
 
-    return load_kept(media, [list(names)], (len(names), len(PLAIN_NAMES)), "float32", make)[0]
+    shape = (len(names), len(PLAIN_NAMES))
+    return load_kept(media, [highest, list(names)], shape, "float32", make)[0]
 
 
-def plain_features(samples: np.ndarray) -> np.ndarray:
+def plain_features(samples: np.ndarray, highest: float = RATE / 2) -> np.ndarray:
     """Return the simple features of one recording: what its cepstra do where there is sound."""
-    found = log_mel(samples)
+    samples = limit_pitch(samples, highest)
+    found = log_mel(samples, highest=highest)
     heard = holds_sound(found)
     curves = cepstra(found, COEFFICIENTS)[:, heard]
     change = np.diff(curves, axis=1) if curves.shape[1] > 1 else np.zeros((COEFFICIENTS, 1))
@@ -119,11 +121,13 @@ def plain_features(samples: np.ndarray) -> np.ndarray:
     return np.concatenate([*curves, rest]).astype(np.float32)
 
 
-def load_states(media: Path, names: Sequence[str], listener: Any) -> tuple[np.ndarray, str]:
+def load_states(
+    media: Path, names: Sequence[str], listener: Any, highest: float
+) -> tuple[np.ndarray, str]:
     """Return what a pretrained encoder hears, float32 (items, width), and its digest."""
 
     def make(place: int) -> np.ndarray:
-        return listener.hear(read_kept(media / names[place]))
+        return listener.hear(limit_pitch(read_kept(media / names[place]), highest))
 
-    told = [listener.digest, list(names)]
+    told = [listener.digest, highest, list(names)]
     return load_kept(media, told, (len(names), listener.width), "float32", make, threads=1)

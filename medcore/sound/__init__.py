@@ -20,6 +20,7 @@ from medcore.sound.spectra import (
     cepstra,
     count_frames,
     holds_sound,
+    limit_pitch,
     log_mel,
     mel_bands,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "holds_sound",
     "judge_quality",
     "kept_seconds",
+    "limit_pitch",
     "log_mel",
     "mel_bands",
     "most_minutes",

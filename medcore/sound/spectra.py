@@ -79,6 +79,15 @@ def log_mel(samples: np.ndarray, bands: int = 64, highest: float = RATE / 2) -> 
     return found
 
 
+def limit_pitch(samples: np.ndarray, highest: float) -> np.ndarray:
+    """Return 16 kHz samples without what lies above `highest` Hz."""
+    if highest >= RATE / 2 or not len(samples):
+        return samples
+    spectrum = np.fft.rfft(samples)
+    spectrum[np.fft.rfftfreq(len(samples), 1 / RATE) > highest] = 0
+    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+
+
 def holds_sound(spectrogram: np.ndarray) -> np.ndarray:
     """Return which frames hold sound, bool (frames,); all of them where none stands out."""
     loud = np.logaddexp.reduce(spectrogram.astype(np.float64), axis=0)

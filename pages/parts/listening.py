@@ -11,7 +11,7 @@ import streamlit as st
 from medcore.errors import MedcoreError
 from medcore.figures.sounds import draw_listening
 from medcore.records import Column, Run
-from medcore.sound import RATE, read_part, write_wav
+from medcore.sound import read_part, write_wav
 from medcore.store import read_predictions
 from pages.parts import state
 from pages.parts.charts import show_chart
@@ -71,7 +71,7 @@ def _play_both(run: Run, row: int, column: str, said: Mapping[str, Any], target:
     with right:
         st.caption(f"The stretch that speaks most for “{target}”, {start:.2f}–{end:.2f} s")
         samples = read_part(dataset.media / cell, max(0.0, start - 0.05), end + 0.05)
-        st.audio(write_wav(samples), sample_rate=RATE)
+        st.audio(write_wav(samples), format="audio/wav")
 
 
 @st.cache_data(scope="session", max_entries=32, show_spinner=False)
