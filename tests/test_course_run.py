@@ -1,5 +1,7 @@
 """A table of visits from reading to a risk visit by visit: run, predict, explain, findings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,12 +10,15 @@ from medcore import pipeline
 from medcore.apply import open_run, predict_file
 from medcore.checks import check_dataset
 from medcore.config import RunConfig, change_config
+from medcore.data import configure_dataset, fold_visits, open_dataset
 from medcore.data.configure import assign_columns
 from medcore.data.progression import draw_progression, progression_dataset
 from medcore.errors import ConfigError, DataError
 from medcore.explanation.course import explain_course, predict_course
 from medcore.explanation.subject import open_subject
 from medcore.figures import draw_course_map, draw_trajectory
+from medcore.store.folder import read_json
+from medcore.validation.work import validate_run
 from tests.visit_rows import two_patients, visit_config, visit_dataset
 
 QUICK = {
@@ -147,3 +152,36 @@ def test_a_forecast_has_intervals_of_its_own_width_that_are_judged(tmp_path):
     said = predict_course(open_run(tmp_path), {"age": 60}, [{"month": 0.0, "systolic_bp": 150.0}])
     point = said["trajectory"][0]["targets"]["next systolic_bp"]
     assert point["low"] < point["value"] < point["high"]
+
+
+HORIZON = {"patient": "patient", "month": "visit", "follow_up": "duration", "failed": "event"}
+
+
+def whole_table(path, count, seed):
+    """Write courses with visits after the index month, and no outcome but the follow-up."""
+    frame = draw_progression(count, seed=seed, whole=True)
+    frame.drop(columns=["severity", "kidney_failure_within_year"]).to_csv(path, index=False)
+    return open_dataset(path)
+
+
+def test_a_run_with_a_horizon_is_judged_elsewhere_on_other_peoples_visits(tmp_path):
+    changes = {
+        "data.roles": HORIZON | {"index_month": "ignored"}, "series.horizon": 12,
+        "model.name": "logistic", "evaluate.resamples": 100,
+    }  # fmt: skip
+    config, dataset = change_config(RunConfig(), changes), whole_table(tmp_path / "a.csv", 200, 5)
+    evaluation = pipeline.run(config, dataset, folder=tmp_path / "run")
+    assert evaluation.task == "binary" and evaluation.positive == "yes"
+    ledger = [entry.step for entry in configure_dataset(dataset, config).ledger]
+    assert "not followed" in ledger
+    new = whole_table(tmp_path / "b.csv", 120, 6)
+    judged = validate_run(tmp_path / "run", new, {}, tmp_path / "elsewhere")
+    here = fold_visits(assign_columns(new, config), config)
+    name = here.predicted_column().name
+    assert judged.parts["test"].n == here.frame[name].notna().sum()
+    assert judged.parts["test"].events == (here.frame[name] == "yes").sum()
+    told = read_json(tmp_path / "elsewhere", "validation.json")["sentences"]
+    assert any("became" in sentence for sentence in told)
+    lacking = replace(new, frame=new.frame.drop(columns="failed"))
+    with pytest.raises(DataError, match="no column 'failed'"):
+        validate_run(tmp_path / "run", lacking, {}, tmp_path / "nowhere")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig
-from medcore.data.course import fold_rows, fold_visits, is_course
+from medcore.data.course import fold_again, fold_rows, fold_visits, is_course
 from medcore.data.followup import configure_followup
 from medcore.data.kinds import list_categories
 from medcore.data.labels import configure_labels
@@ -163,11 +163,12 @@ def _leave_out_empty(dataset: Dataset) -> Dataset:
 
 
 def configure_rows(
-    new: Dataset, columns: Iterable[Column], config: RunConfig
+    new: Dataset, columns: Iterable[Column], config: RunConfig, *, outcome: bool = False
 ) -> tuple[Dataset, ColumnMatch]:
     """Return new patients' rows as the model's table had them; no row is dropped.
 
-    Of a table of visits each row is seen from its visit: nothing later is looked at.
+    Of a table of visits each row is seen from its visit: nothing later is looked at; with
+    `outcome`, there is a row for each index visit, as in training, with what became of the patient.
 
     Raises `DataError` when not one input column is there.
     """
@@ -199,7 +200,7 @@ def configure_rows(
             converted[column.name] = _like_training(converted[column.name], column)
     ready = replace(repaired, frame=converted, columns=tuple(columns))
     if course:
-        ready = fold_rows(ready, columns, config)
+        ready = (fold_again if outcome else fold_rows)(ready, columns, config)
     return ready, ColumnMatch(missing, extra, tuple(sentences))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from medcore.config import RunConfig
-from medcore.data import configure_rows
+from medcore.data import configure_rows, is_course, outcome_sources
 from medcore.errors import DataError
 from medcore.records import Column, Dataset
 from medcore.validation.units import Question, find_conversion, suspect_unit, write_question
@@ -46,21 +46,28 @@ def read_newcomers(
     told = [column for column in columns if column.role in ("outcome", "event")]
     if told[0].role == "event":
         told += [column for column in columns if column.role == "duration"][:1]
-    for column in told:
-        if column.name not in new.frame.columns:
+    course = is_course(columns)
+    needed = outcome_sources(columns) if course else [column.name for column in told]
+    for name in needed:
+        if name not in new.frame.columns:
             raise DataError(
-                f"The new table has no column '{column.name}', which says what happened to the "
+                f"The new table has no column '{name}', which says what happened to the "
                 "patients. Without it the model cannot be judged; Predict works without it."
             )
-    ready, match = configure_rows(new, columns, config)
+    if course:
+        # What was measured at visits is converted before they become courses.
+        new, converted = _convert(new, answers)
+    ready, match = configure_rows(new, columns, config, outcome=course)
+    folded = tuple(entry.reason for entry in ready.ledger[len(new.ledger) :])
     there = tuple(column for column in columns if column.name in ready.frame.columns)
     ready = replace(ready, columns=there)
     ready, aside = _set_aside(ready, told)
     if classes and not new.labels:
         _check_classes(ready.frame[told[0].name], told[0], classes)
-    ready, converted = _convert(ready, answers)
+    if not course:
+        ready, converted = _convert(ready, answers)
     questions = tuple(_ask(ready, cohort, answers)) if cohort else ()
-    sentences = (*match.sentences, *aside, *_tell_unseen(ready), *converted)
+    sentences = (*match.sentences, *folded, *aside, *_tell_unseen(ready), *converted)
     return Newcomers(ready, sentences, questions)
 
 

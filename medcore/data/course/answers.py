@@ -110,7 +110,7 @@ def _answer_event(dataset: Dataset, visits: Visits, index: np.ndarray, config: R
         within, seen = left <= horizon, left >= horizon
     said = np.where(mine & within, YES, np.where(seen | (happened & within), NO, None))
     span = write_span(horizon, visit_unit(dataset))
-    name = f"{event.name if mine.sum() == happened.sum() else named} within {span}"
+    name = f"{event.name if named is None else f'{event.name} = {named}'} within {span}"
     column = Column(name, "category", "outcome", categories=(NO, YES),
                     note=f"'{event.name}' at most {span} after the index visit.",
                     made_of=(duration.name, event.name))  # fmt: skip

@@ -46,17 +46,18 @@ def series_column(columns: Sequence[Column]) -> Column:
     return next(c for c in columns if c.kind == "series" and c.made_of)
 
 
-def fold_visits(dataset: Dataset, config: RunConfig) -> Dataset:
+def fold_visits(dataset: Dataset, config: RunConfig, *, settled: bool = False) -> Dataset:
     """Return a table of visits with one row a patient and index visit; other tables as they are.
 
-    Each step is a ledger entry. Raises `DataError` or `ConfigError` where it cannot be done.
+    Each step is a ledger entry. `settled`: roles already say what is measured at visits. Raises
+    `DataError` or `ConfigError` where it cannot be done.
     """
     if not has_visits(dataset):
         return dataset
     visits = order_visits(dataset, training=True)
     for step, sentence in visits.sentences:
         dataset = note_step(dataset, dataset, step, sentence)
-    dataset = _tell_measured(dataset, visits)
+    dataset = dataset if settled else _tell_measured(dataset, visits)
     index = _index_times(dataset, visits, config)
     answer = answer_visits(dataset, visits, index, config)
     index_choice = answer.usual if config.series.index == "auto" else config.series.index
@@ -85,6 +86,32 @@ def fold_rows(dataset: Dataset, columns: tuple[Column, ...], config: RunConfig) 
     name = series_column(columns).name
     frame[name] = pd.Series([write_window(w) for w in windows], index=frame.index, dtype="string")
     return replace(dataset, frame=frame, columns=columns, visits=_table(visits, columns))
+
+
+def fold_again(dataset: Dataset, columns: tuple[Column, ...], config: RunConfig) -> Dataset:
+    """Return new patients' visits folded as a run's were, with what became of them.
+
+    `columns` are those of the folded table that the model was fitted on.
+    """
+    roles = dict(zip(outcome_sources(columns), ("duration", "event"), strict=False))
+    if len(roles) == 1:
+        roles = dict.fromkeys(roles, "outcome")
+    made = next(c for c in columns if c.role in ("outcome", "event"))
+    raw = tuple(
+        replace(c, role=roles.get(c.name, c.role) if made.made_of else c.role)
+        for c in columns
+        if c.name in dataset.frame.columns
+    )
+    return fold_visits(replace(dataset, columns=raw), config, settled=True)
+
+
+def outcome_sources(columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return the columns of the table of visits that the outcome is told by.
+
+    Of an event within a horizon the duration, then the event.
+    """
+    made = next(c for c in columns if c.role in ("outcome", "event"))
+    return made.made_of or (made.name,)
 
 
 def _tell_measured(dataset: Dataset, visits: Visits) -> Dataset:
