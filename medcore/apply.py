@@ -191,7 +191,7 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     """Return what the model says of one patient, JSON-ready; None or absent means unknown.
 
     The value of an image or audio column is the path of a file.
-    Keys: classes, value, low, high (lists, or numbers for regression), positive, threshold,
+    Keys: task, classes, value, low, high (lists, or numbers for regression), positive, threshold,
     coverage (that of low–high for numbers), plausible (see `_plausible`), imputed (column, used,
     then), outside (column, value, low, high), unexpected (sentences on gaps that no training
     patient had), unusual (the share of training patients less unusual, or None where the model
@@ -212,6 +212,7 @@ def describe_patient(deployed: Deployed, ready: Dataset) -> dict[str, Any]:
     imputed = imputed_cells(cohort, ready)[["column", "used"]].to_dict("records")
     share = None if cohort.imputer is None else less_unusual(cohort.imputer, ready.frame)
     return {
+        "task": deployed.model.task,
         "classes": list(deployed.model.classes),
         "value": _plain(said.value[0]),
         "low": _plain(said.low[0]),

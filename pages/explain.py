@@ -27,6 +27,7 @@ from pages.parts.patient import describe_model, warm_once
 from pages.parts.runs import has_table, question
 from pages.parts.saliency import show_saliency
 from pages.parts.shares import show_nearest, show_shares
+from pages.parts.treatment import leave_effect_to_results
 from pages.parts.waiting import watch_job
 from pages.parts.whatif import show_what_if
 
@@ -105,6 +106,7 @@ open_page("Explain", "What drives the model, and this one patient's risk?")
 if need_finished_run():
     run = state.current().run
     st.caption(f"{run.name} · {describe_model(run)}")
+    leave_effect_to_results(run, "explain")
     st.markdown(f"*{REMARK}*")
     described = read_columns(run.folder)
     link_to_hazards(described)

@@ -5,6 +5,7 @@ import streamlit as st
 from pages.parts import state
 from pages.parts.frame import close_page, need_finished_run, open_page
 from pages.parts.newcomers import check_newcomers, choose_newcomers, show_job
+from pages.parts.treatment import leave_effect_to_results
 from pages.parts.validated import choose_validation, show_validation
 
 open_page(
@@ -15,6 +16,7 @@ open_page(
 if need_finished_run():
     run = state.current().run
     st.caption(run.name)
+    leave_effect_to_results(run, "validate")
     if not show_job(run):
         row = choose_newcomers(run)
         if row is not None:

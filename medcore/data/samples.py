@@ -128,6 +128,19 @@ SAMPLES = (
         changes="None.",
         synthetic=True,
     ),
+    Sample(
+        name="programme",
+        title="Care programme, 2,000 synthetic patients",
+        rows=2000,
+        outcome="readmitted",
+        question="Does the care programme prevent readmission, and in whom?",
+        teaches="The sicker are enrolled more often, so that a plain comparison says the opposite "
+        "of the truth. Each patient's true effect is in the table, but no input.",
+        licence="MIT",
+        source="Drawn by medcore; no patient is in it",
+        changes="None.",
+        synthetic=True,
+    ),
 )
 
 
@@ -151,6 +164,10 @@ def load_sample(name: str) -> Dataset:
         from medcore.data.progression import progression_dataset
 
         return progression_dataset()
+    if found.name == "programme":
+        from medcore.data.trial import trial_dataset
+
+        return trial_dataset()
     dataset = read_table(FOLDER / f"{name}.csv", name=found.title)
     columns = tuple(
         replace(

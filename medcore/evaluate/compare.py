@@ -5,6 +5,7 @@ from __future__ import annotations
 from medcore.config import RunConfig, generator
 from medcore.errors import DataError
 from medcore.evaluate.bootstrap import bootstrap_differences
+from medcore.evaluate.effect import compare_effects
 from medcore.evaluate.judge import judge_rows
 from medcore.evaluate.tasks import TASKS
 from medcore.records import Metric, Predictions
@@ -20,6 +21,8 @@ def compare_predictions(
     """
     if _question(first) != _question(second):
         raise DataError("These models predict different outcomes, so they cannot be compared.")
+    if first.task == "effect":
+        return compare_effects(first, second, configs[0])
     ours, theirs = (
         judge_rows(predictions, "model", config)
         for predictions, config in zip((first, second), configs, strict=True)

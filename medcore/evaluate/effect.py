@@ -22,7 +22,7 @@ from medcore.evaluate.benefit import (
     measure_benefit,
     uplift_curves,
 )
-from medcore.evaluate.bootstrap import bootstrap_metrics
+from medcore.evaluate.bootstrap import bootstrap_differences, bootstrap_metrics
 from medcore.evaluate.causal import Compared, e_value, estimate_effects
 from medcore.evaluate.overlap import (
     effective_size,
@@ -78,6 +78,38 @@ def judge_effect(predictions: Predictions, config: RunConfig) -> Evaluation:
         baselines={}, curves={"model": curves}, effect=evaluation_effect,
         warnings=tuple(_warn(evaluation_effect)),
     )  # fmt: skip
+
+
+def compare_effects(
+    first: Predictions, second: Predictions, config: RunConfig
+) -> dict[str, Metric]:
+    """Return first − second of what tells who benefits, on the same patients (paired bootstrap).
+
+    Both are held against the first one's doubly robust scores. Raises `DataError` for other rows
+    or arms.
+    """
+    frames = [
+        told.frame[told.frame["model"] == "model"].sort_values("row_id").reset_index(drop=True)
+        for told in (first, second)
+    ]
+    same = ["row_id", "outcome", "arm"]
+    if not frames[0][same].equals(frames[1][same]):
+        raise DataError(
+            "These models tell the effect for different patients or arms, so a difference between "
+            "them could be one between patients."
+        )
+    rows = read_compared(frames[0], first, config)
+    turned = -1.0 if config.effect.better == "lower" else 1.0
+    without, given = rows.arm_scores
+    measures = tuple(
+        measure_benefit(
+            turned * frame["effect"].to_numpy(np.float64), turned * rows.scores, without, given
+        )
+        for frame in frames
+    )
+    rng = generator(config.seed, "compare")
+    found = bootstrap_differences(measures, rows.cluster, config.evaluate.resamples, rng)
+    return {name: found[name] for name in ("qini", "effect_slope", "policy_value")}
 
 
 def read_compared(frame: pd.DataFrame, predictions: Predictions, config: RunConfig) -> Compared:

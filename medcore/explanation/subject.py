@@ -55,6 +55,11 @@ def open_subject(folder: Path, dataset: Dataset) -> Subject:
     `ConfigError` for a task that cannot be explained.
     """
     deployed = open_run(folder)
+    if deployed.model.task == "effect":
+        raise ConfigError(
+            "What sets patients with a large effect apart stands among the run's results (who "
+            "benefits); the effect itself has no outcome that columns could be shuffled against."
+        )
     if deployed.model.task not in TASKS:
         raise ConfigError(
             f"Models of the task '{deployed.model.task}' cannot be explained yet; those for "

@@ -241,6 +241,8 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
     """Return what lists show of a run: task, patients, and every metric of the test part."""
     test = evaluation.parts.get("test")
     summary: dict[str, Any] = {"task": evaluation.task, "positive": evaluation.positive}
+    if evaluation.effect is not None:
+        return summary | _summarise_effect(evaluation.effect)
     if test is None:
         return summary
     metrics = {
@@ -248,6 +250,16 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
         for name, metric in test.metrics.items()
     }
     return summary | {"n": test.n, "events": test.events, "metrics": metrics}
+
+
+def _summarise_effect(effect: Mapping[str, Any]) -> dict[str, Any]:
+    sides = ("value", "low", "high")
+    metrics = {
+        name: {side: figure[side] for side in sides}
+        for name, figure in effect.items()
+        if isinstance(figure, Mapping) and "method" in figure
+    }
+    return {"n": effect["patients"], "events": None, "metrics": metrics}
 
 
 def transcribe(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:

@@ -91,6 +91,11 @@ def run_laboratory(
             f"The laboratory cannot answer this question with '{choice.model}': choose one of "
             f"{fitting or 'no model, as it compares none for it'}."
         )
+    if infer_task(ready, config) == "effect":
+        raise ConfigError(
+            "The laboratory compares predictions of an outcome, not effects of a treatment; train "
+            "runs that differ in one setting, and compare these."
+        )
     classes, positive = outcome_classes(ready, config)
     rows = development_rows(ready, plain)
     folds = draw_folds(ready, rows, choice.folds, config.seed, named=bool(classes))

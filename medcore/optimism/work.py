@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig, generator
-from medcore.data import configure_dataset, outcome_classes
-from medcore.errors import FitError, MedcoreError
+from medcore.data import configure_dataset, infer_task, outcome_classes
+from medcore.errors import ConfigError, FitError, MedcoreError
 from medcore.evaluate.bootstrap import Measure, bootstrap_metrics
 from medcore.evaluate.judge import judge_rows, measure_all
 from medcore.evaluate.judged import Judged, keep_named
@@ -100,6 +100,11 @@ def find_optimism(
     allow no such fits.
     """
     ready = configure_dataset(dataset, config)
+    if infer_task(ready, config) == "effect":
+        raise ConfigError(
+            "An effect of treatment is cross-fitted over all patients already, and its interval "
+            "tells chance; there is no test part whose luck could be asked about."
+        )
     classes, positive = outcome_classes(ready, config)
     parts = split.parts if "test" in split.parts else {**(split.folds or ({},))[0]}
     everybody = np.concatenate(list(split.parts.values()))

@@ -14,7 +14,7 @@ from medcore.evaluate import label_metric, write_headline
 from medcore.report import making, patients
 from medcore.report.checklist import ABSENT, Answer, list_open
 from medcore.report.claim import is_imaging
-from medcore.report.document import LIMITS, RESEARCH
+from medcore.report.document import RESEARCH, say_limits
 from medcore.report.facts import Facts
 from medcore.report.numbers import Numbers
 
@@ -100,7 +100,10 @@ def _list_sections(
         ("Out of scope", "Decisions about patients: this model is for research. Patients unlike "
          "those it learned from."),
     )  # fmt: skip
-    yield "Bias, risks and limitations", [f"- {line}" for line in (*facts.warnings, *LIMITS)]
+    yield (
+        "Bias, risks and limitations",
+        [f"- {line}" for line in (*facts.warnings, *say_limits(facts))],
+    )
     yield (
         "How to get started",
         [

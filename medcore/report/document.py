@@ -18,9 +18,10 @@ from medcore.evaluate import (
     write_difference,
     write_headline,
 )
+from medcore.evaluate.effect_words import write_claims
 from medcore.figures import draw_judgement, draw_learning
 from medcore.figures.svg import draw_svg
-from medcore.report import making, patients
+from medcore.report import causal, making, patients
 from medcore.report.checklist import ABSENT, Answer
 from medcore.report.facts import Facts
 from medcore.report.further import Section, further_sections
@@ -60,7 +61,7 @@ def write_document(
         numbers=Numbers(facts.values),
         headline=write_headline(facts.evaluation, facts.outcome.name, facts.outcome.unit or ""),
         leading=_lead(facts),
-        limits=(*facts.warnings, *LIMITS),
+        limits=(*facts.warnings, *say_limits(facts)),
         said=_sections(facts, export),
         measures=making.say_measures(facts),
         cohort=_table_one(facts),
@@ -73,6 +74,12 @@ def write_document(
         settings=list(_list_settings(facts.config.model_dump(mode="json"))),
         items=items,
     )
+
+
+def say_limits(facts: Facts) -> tuple[str, ...]:
+    """Return what holds of every run of the task, whatever its figures."""
+    effect = facts.evaluation.effect
+    return LIMITS if effect is None else tuple(write_claims(effect))
 
 
 def _lead(facts: Facts) -> list[dict[str, Any]]:
@@ -179,6 +186,8 @@ def _quartiles(values: Mapping[str, Any]) -> str:
 
 
 def _metric_rows(facts: Facts) -> list[dict[str, Any]]:
+    if facts.evaluation.effect is not None:
+        return causal.list_figures(facts)
     part = facts.evaluation.parts.get("test")
     if part is None:
         return []

@@ -24,6 +24,7 @@ from medcore.explanation.words import (
 from medcore.figures import draw_forest, draw_importance, draw_size_curve
 from medcore.figures.svg import draw_svg
 from medcore.optimism.words import leading_figure, write_findings
+from medcore.report.causal import list_groups, tell_effect
 from medcore.report.facts import Facts
 from medcore.report.numbers import Numbers
 from medcore.store.folder import (
@@ -214,7 +215,16 @@ def _draw_drivers(found: Mapping[str, Any], target: str) -> Markup:
     return Markup(draw_svg(figure))
 
 
+def _make_effect(facts: Facts) -> Section | None:
+    sentences = tell_effect(facts)
+    if not sentences:
+        return None
+    head = ("Group", "Patients", "Effect", "From", "To")
+    return Section("The effect, step by step", sentences, head, list_groups(facts))
+
+
 MAKERS: tuple[Callable[[Facts], Section | None], ...] = (
+    _make_effect,
     _make_sites,
     _make_optimism,
     _make_elsewhere,

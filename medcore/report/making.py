@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from medcore.evaluate import label_metric, label_model
+from medcore.report import causal
 from medcore.report.facts import Facts
 from medcore.report.numbers import Numbers
 from medcore.report.patients import say_outcome
@@ -106,6 +107,8 @@ def say_balance(facts: Facts) -> str:
         return "Does not apply: the outcome is a number."
     if facts.evaluation.task == "survival":
         return "Does not apply: the time to an event was modelled, censored patients included."
+    if facts.evaluation.task == "effect":
+        return "Does not apply: nothing was re-weighted but by the chance of treatment."
     if balance.strategy == "none":
         return (
             "Nothing was re-weighted or re-sampled; the threshold was chosen instead (van den "
@@ -159,6 +162,8 @@ def say_threshold(facts: Facts) -> str:
         return "The output is a risk by each time; there is no threshold."
     if facts.evaluation.task == "multilabel":
         return _say_thresholds(facts)
+    if facts.evaluation.task == "effect":
+        return "The output is an effect; there is no threshold."
     if part is None or part.threshold is None:
         kind = "the most likely class" if facts.evaluation.classes else "a number"
         return f"The output is {kind}; there is no threshold."
@@ -188,6 +193,11 @@ def _say_thresholds(facts: Facts) -> str:
 def say_output(facts: Facts) -> str:
     """What the model answers with."""
     evaluation = facts.evaluation
+    if evaluation.task == "effect":
+        return (
+            "The difference that treatment is expected to make to a patient's outcome, with the "
+            "95 % interval of the average effect in patients with a similar one."
+        )
     if evaluation.task == "survival":
         return f"{say_outcome(facts)} Answers with the risk of each event by each of these times."
     if evaluation.classes:
@@ -198,6 +208,8 @@ def say_output(facts: Facts) -> str:
 
 def say_measures(facts: Facts) -> str:
     """Which figures, with which intervals."""
+    if facts.evaluation.effect is not None:
+        return causal.say_intervals(facts)
     part = facts.evaluation.parts.get("test")
     if part is None:
         return "No test part was judged."

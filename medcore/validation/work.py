@@ -21,7 +21,7 @@ from medcore.cohort import OTHERS, usual_groups
 from medcore.config import RunConfig, change_config
 from medcore.data import dataset_json
 from medcore.data.labels import name_findings
-from medcore.errors import DataError
+from medcore.errors import ConfigError, DataError
 from medcore.evaluate import evaluate_predictions, evaluation_json, judge_groupings, read_evaluation
 from medcore.evaluate.judge import judge_rows
 from medcore.predict import predict_dataset
@@ -65,6 +65,12 @@ def validate_run(
 
     tell("Opening the model", 0.05)
     deployed = open_run(folder, trained=True)
+    if deployed.model.task == "effect":
+        raise ConfigError(
+            "An effect cannot be looked up in new patients, because nobody is seen both with and "
+            "without treatment: train on the new table, with its own treatment, and compare the "
+            "average effects."
+        )
     newcomers = match_table(folder, deployed, new, answers)
     if newcomers.questions:
         first = newcomers.questions[0]

@@ -24,6 +24,7 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "binary": ("auroc", "auprc", "recall", "specificity", "f1", "brier"),
     "multiclass": ("auroc", "accuracy", "recall", "f1", "log_loss"),
     "regression": ("mae", "rmse", "r2"),
+    "effect": ("qini", "effect_slope", "policy_over_all", "policy_over_none", "ate"),
     "survival": ("c_index", "uno_c", "integrated_brier", "brier_scaled"),
 }
 
@@ -31,7 +32,8 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
 def describe_question(run: RunRow) -> str:
     """Return what a run predicts and of which data; models are compared within one question."""
     roles = run.config["data"]["roles"]
-    told = sorted(name for name, role in roles.items() if role in ("outcome", "duration", "event"))
+    told = sorted(name for name, role in roles.items()
+                  if role in ("outcome", "duration", "event", "treatment"))  # fmt: skip
     positive = run.summary.get("positive") or ""
     parts = (run.dataset, run.summary.get("task", ""), *told, positive)
     return "|".join(str(part) for part in parts)

@@ -25,6 +25,7 @@ from pages.parts.judgement import outcome_unit
 from pages.parts.likeness import show_similar
 from pages.parts.prognosis import show_prognosis
 from pages.parts.runs import has_table
+from pages.parts.treatment import show_patient_effect
 
 UNUSUAL = 0.99
 
@@ -161,7 +162,9 @@ def show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None
     """Show what the model says of a patient, and what a reader should know of their values."""
     outcome = next(c for c in read_columns(run.folder) if c.role in ("outcome", "event"))
     with st.container(border=True):
-        if said["horizons"]:
+        if said["task"] == "effect":
+            show_patient_effect(outcome, said)
+        elif said["horizons"]:
             show_prognosis(outcome, outcome_unit(run)[1], said)
         elif not said["classes"]:
             _show_number(outcome, said)

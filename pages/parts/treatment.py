@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -9,12 +12,22 @@ from medcore.evaluate import effect_words as words
 from medcore.evaluate import explain_metric, label_metric, label_model
 from medcore.figures import effect as figures
 from medcore.figures.judgement import Drawn
-from medcore.records import Evaluation, Metric, Run
+from medcore.records import Column, Evaluation, Metric, Run
+from pages.parts import state
 from pages.parts.certificate import show_certificate
 from pages.parts.charts import show_chart
 from pages.parts.development import show_rows
 from pages.parts.form import batched
+from pages.parts.frame import close_page
 from pages.parts.judgement import METHODS
+
+ELSEWHERE = {
+    "explain": "What sets patients with a large effect apart stands on Results, under “Who "
+    "benefits?”, beside the effect in groups of patients.",
+    "validate": "Nobody is seen both with and without treatment, so an effect cannot be looked up "
+    "in new patients. Train on the other table, with its own treatment, and compare the average "
+    "effects.",
+}
 
 
 def show_effect(run: Run, evaluation: Evaluation, *, present: bool = False) -> None:
@@ -180,6 +193,38 @@ def effect_table(evaluation: Evaluation) -> pd.DataFrame:
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def show_patient_effect(outcome: Column, said: Mapping[str, Any]) -> None:
+    """Show what treatment is expected to change for one patient, and how sure that is."""
+    binary = bool(said["classes"])
+    unit = " per 100 patients like this one" if binary else f" {outcome.unit or ''}".rstrip()
+    what = f"{outcome.name} = {said['positive']}" if binary else outcome.name
+    value, low, high = (words.write_amount(said[s], binary, signed=True) for s in
+                        ("value", "low", "high"))  # fmt: skip
+    st.markdown(f"#### Expected effect of treatment on {what}: {value}{unit}")
+    if said["low"] is None:
+        return
+    verdict = (
+        "so that in such patients no effect can be told from chance"
+        if said["low"] <= 0 <= said["high"]
+        else "more than chance would explain"
+    )
+    st.markdown(
+        f"In patients the model did not learn from, and for whom it expected a similar effect, "
+        f"treatment made {low} to {high}{unit.replace(' like this one', '')} on average (95 % "
+        f"interval): {verdict}. This one patient's own effect can never be seen."
+    )
+
+
+def leave_effect_to_results(run: Run, page: str) -> None:
+    """Say of an effect, on a page that cannot answer for one, where the answer stands."""
+    if run.summary.get("task") != "effect":
+        return
+    st.info(ELSEWHERE[page], icon=":material/alt_route:")
+    state.link("results", "See its results", ":material/monitoring:")
+    close_page()
+    st.stop()
 
 
 def _show_abreast(drawn: dict[str, Drawn]) -> None:
