@@ -11,6 +11,8 @@ from medcore.records import Dataset, Split
 from medcore.split import cross_fit_folds
 
 TENTHS, MANY = 10, 20
+# Two folds are left out at once, and somebody must be left to learn from.
+FEWEST = 3
 
 
 def effect_split(dataset: Dataset, config: RunConfig) -> Split:
@@ -18,7 +20,7 @@ def effect_split(dataset: Dataset, config: RunConfig) -> Split:
 
     Raises `DataError` when patients are too few.
     """
-    frame, count = dataset.frame, config.split.folds
+    frame, count = dataset.frame, max(FEWEST, config.split.folds)
     row_id = frame.index.to_numpy(np.int64)
     patients = dataset.with_role("patient")
     group = frame[patients[0].name] if patients else pd.Series(row_id)

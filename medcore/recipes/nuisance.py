@@ -23,6 +23,8 @@ from medcore.recipes.weights import choose_weights
 from medcore.records import Epoch, Prepared
 from medcore.strategies import is_network
 
+# What is joined for each quantity.
+MEMBERS = ("logistic", "random_forest")
 QUANTITIES = ("propensity", "untreated", "treated")
 VALIDATION = 0.2
 
@@ -42,7 +44,7 @@ class Reins:
 
 def member_names(config: RunConfig) -> tuple[str, ...]:
     """Return the models that are joined for each quantity."""
-    return ("logistic", "random_forest", *(("tabm",) if config.effect.deep else ()))
+    return (*MEMBERS, *(("tabm",) if config.effect.deep else ()))
 
 
 def quantity_rows(quantity: str, prepared: Prepared) -> Prepared:

@@ -61,6 +61,6 @@ def say_intervals(facts: Facts) -> str:
     """Which figures of an effect have which intervals."""
     return (
         "95 % intervals of average effects by their influence functions, of what tells who "
-        f"benefits by bootstrap ({facts.config.evaluate.resamples:,} resamples); where patients repeat they "
-        "stay whole. Everybody was judged by models that did not learn from them."
+        f"benefits by bootstrap ({facts.config.evaluate.resamples:,} resamples); where patients "
+        "repeat they stay whole. Everybody was judged by models that did not learn from them."
     )
