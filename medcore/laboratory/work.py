@@ -85,16 +85,16 @@ def run_laboratory(
     plain = change_config(config, {"balance.strategy": "none", "missing.strategy": "median"})
     ready = configure_dataset(dataset, plain)
     task = infer_task(ready, plain)
+    if task == "effect":
+        raise ConfigError(
+            "The laboratory compares predictions of an outcome, not effects of a treatment; train "
+            "runs that differ in one setting, and compare these."
+        )
     if not suits(choice.model, task):
         fitting = ", ".join(name for name in LABORATORY_MODELS if suits(name, task))
         raise ConfigError(
             f"The laboratory cannot answer this question with '{choice.model}': choose one of "
             f"{fitting or 'no model, as it compares none for it'}."
-        )
-    if infer_task(ready, config) == "effect":
-        raise ConfigError(
-            "The laboratory compares predictions of an outcome, not effects of a treatment; train "
-            "runs that differ in one setting, and compare these."
         )
     classes, positive = outcome_classes(ready, config)
     rows = development_rows(ready, plain)
