@@ -13,6 +13,7 @@ from pages.parts.course import show_course
 from pages.parts.drivers import SHUFFLES, choose_wishes, show_drivers
 from pages.parts.explained import (
     ENTERED,
+    GONE,
     choose_patient,
     choose_target,
     choose_view,
@@ -30,11 +31,6 @@ from pages.parts.shares import show_nearest, show_shares
 from pages.parts.treatment import leave_effect_to_results
 from pages.parts.waiting import watch_job
 from pages.parts.whatif import show_what_if
-
-GONE = (
-    "The table this model was trained on was deleted, so nobody can be shuffled or compared any "
-    "more; bring it again and train, or see “What if?” under “One patient”."
-)
 
 
 def start(run: Run, choice: ExplainChoice) -> None:

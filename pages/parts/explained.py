@@ -19,6 +19,10 @@ from pages.parts.patient import enter_patient
 from pages.parts.runs import has_table
 
 MOST_LISTED = 1_000
+GONE = (
+    "The table this model was trained on was deleted, so nobody can be shuffled or compared any "
+    "more; bring it again and train, or see “What if?” under “One patient”."
+)
 ENTERED = ("number", "category", "date", "text")
 
 
