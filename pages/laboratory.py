@@ -14,7 +14,7 @@ from medcore.laboratory import (
 )
 from medcore.strategies import BALANCE_TITLES, LABEL_STRATEGIES, MISSING_TITLES, suits
 from pages.parts import state
-from pages.parts.arms import asks_effect
+from pages.parts.arms import asks_effect, refuse_effect
 from pages.parts.cells import find_laboratory, show_result
 from pages.parts.form import WORDS
 from pages.parts.frame import count, need_dataset, open_page, write_seconds
@@ -108,11 +108,7 @@ open_page(
 )
 if need_dataset():
     if asks_effect(state.settings(), state.configured()):
-        st.info(
-            "The Laboratory compares predictions of an outcome; for the effect of a treatment, "
-            "train runs that differ in one setting and set them side by side on Compare.",
-            icon=":material/science:",
-        )
+        refuse_effect()
     elif state.configured().predicted_column() is None:
         st.info("No outcome is chosen yet.", icon=":material/flag:")
         state.link("data", "Choose it on Data", ":material/table:")

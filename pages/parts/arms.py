@@ -22,6 +22,15 @@ def asks_effect(config: RunConfig, dataset: Dataset) -> bool:
     return bool(dataset.with_role("treatment")) and config.task in (None, "effect")
 
 
+def refuse_effect() -> None:
+    """Say that the Laboratory compares no effects, and where they are compared."""
+    st.info(
+        "The Laboratory compares predictions of an outcome; for the effect of a treatment, train "
+        "runs that differ in one setting and set them side by side on Compare.",
+        icon=":material/science:",
+    )
+
+
 def choose_effect(config: RunConfig, dataset: Dataset) -> RunConfig:
     """Show treatment, outcome, arms and how they came about; return the settings with them."""
     place = state.current().dataset.id
