@@ -6,7 +6,7 @@ import streamlit as st
 from medcore.data.dicom.brought import read_audit
 from medcore.records import Dataset
 from pages.parts import state
-from pages.parts.blanking import show_writing
+from pages.parts.blanking import await_blanking, show_writing
 from pages.parts.copies import show_copies
 from pages.parts.frame import count, need_dataset, open_page
 from pages.parts.viewing import image_columns, show_grid, show_viewer
@@ -58,6 +58,7 @@ def show_audit(dataset: Dataset) -> None:
 
 
 open_page("Look at images", "What is in these images, and is anything there that should not be?")
+await_blanking()
 if need_dataset():
     dataset = state.configured()
     column = choose_column(dataset)

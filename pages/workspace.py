@@ -19,6 +19,8 @@ from pages.parts.runs import STATES
 KINDS = {
     "import": "Read data",
     "fetch": "Fetch a public set",
+    "blank": "Blank out parts of images",
+    "compare": "Look for copies",
     "run": "Train",
     "judge": "Judge",
     "predict": "Predict a file",

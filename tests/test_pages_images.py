@@ -19,6 +19,7 @@ from tests.test_dicom_brought import pack
 from tests.test_pages import (  # noqa: F401 - a fixture that all tests of pages need
     _server_knows_the_navigation,
     check,
+    in_address,
     open_page,
     words,
 )
@@ -103,8 +104,14 @@ def test_writing_is_blanked_out_in_a_new_data_set_and_the_old_one_goes(scans):
         boxes[label].set_value(value)
     app.button(key="blank_out").click().run()
     check(app)
+    (job,) = list_jobs(workspace, kind="blank")
+    assert wait(workspace, job.id, timeout=60).state == "finished"
+    app.run()
+    check(app)
+    assert "may have names written" not in words(app)
     (left,) = list_datasets(workspace)
     assert left.name == "Scans, blanked"
+    assert in_address(app, "dataset") == left.id
     assert left.sha256 != row.sha256
     dataset = load_dataset(workspace, left.id)
     us = dataset.frame[dataset.frame["modality"] == "US"].iloc[0]
@@ -158,3 +165,18 @@ def test_images_dropped_on_data_are_asked_about_and_read_without_names():
     done = wait(workspace, job.id, timeout=60)
     assert done.state == "finished", done.error
     assert get_dataset_row(workspace, done.result["dataset"]).name == "Images"
+
+
+def test_many_images_are_compared_in_the_background(tmp_path, monkeypatch):
+    monkeypatch.setattr("pages.parts.copies.AT_ONCE", 10)
+    dataset = phantom_dataset(12, 48, media=tmp_path / "made" / "media")
+    dataset.frame.loc[5, "image"] = dataset.frame["image"][6]
+    workspace, row = keep(dataset)
+    app = open_page("images", workspace=workspace.id, dataset=row.id)
+    app.button(key="compare").click().run()
+    check(app)
+    (job,) = list_jobs(workspace, kind="compare")
+    assert wait(workspace, job.id, timeout=60).result == {"images": 11}
+    app.run()
+    check(app)
+    assert "1 pair of equal images and 0 pairs of near copies" in app.warning[0].value

@@ -85,12 +85,16 @@ def _blur(small: np.ndarray) -> np.ndarray:
 
 
 def read_prints(
-    media: Path, names: Sequence[str], tell: Callable[[float], None] = lambda _: None
-) -> Prints:
-    """Return the prints of kept images, each once, from the cache beside them or made anew."""
-    names = tuple(sorted(set(names)))
-    told = f"{VERSION}\n" + "\n".join(names)
-    path = media.parent / "cache" / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.prints.npz"
+    media: Path,
+    names: Sequence[str],
+    tell: Callable[[float], None] = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Prints | None:
+    """Return the prints of kept images, each once, from the cache beside them or made anew.
+
+    None when stopped.
+    """
+    names, path = tuple(sorted(set(names))), _prints_path(media, names)
     if path.is_file():
         with np.load(path, allow_pickle=False) as kept:
             return Prints(names, kept["exact"], kept["detail"], kept["bits"])
@@ -100,6 +104,9 @@ def read_prints(
             found.append(one)
             if place % 64 == 0:
                 tell(place / len(names))
+                if stopping():
+                    pool.shutdown(cancel_futures=True)
+                    return None
     exact, detail, bits = (np.array(part) for part in zip(*found, strict=True)) if found else (
         np.empty(0, "U32"), np.empty((0, GRID * GRID), np.float32), np.empty((0, 32), np.uint8),
     )  # fmt: skip
@@ -109,6 +116,16 @@ def read_prints(
         np.savez(file, exact=exact, detail=detail, bits=bits)
     os.replace(near, path)
     return Prints(names, exact, detail, bits)
+
+
+def has_prints(media: Path, names: Sequence[str]) -> bool:
+    """Tell whether the prints of these images are kept, so that copies are found at once."""
+    return _prints_path(media, names).is_file()
+
+
+def _prints_path(media: Path, names: Sequence[str]) -> Path:
+    told = f"{VERSION}\n" + "\n".join(sorted(set(names)))
+    return media.parent / "cache" / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.prints.npz"
 
 
 def find_copies(first: Prints, second: Prints | None = None) -> pd.DataFrame:

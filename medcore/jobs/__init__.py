@@ -7,6 +7,8 @@ the process that works, `handlers.py` what each kind does, `warm.py` answers qui
 from medcore.jobs.requests import (
     judge_run,
     queue_position,
+    start_blanking,
+    start_comparison,
     start_explanation,
     start_fetch,
     start_import,
@@ -34,6 +36,8 @@ __all__ = [
     "judge_run",
     "list_jobs",
     "queue_position",
+    "start_blanking",
+    "start_comparison",
     "start_explanation",
     "start_fetch",
     "start_import",

@@ -278,9 +278,25 @@ def recogniser(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] |
     return train_recogniser(dataset, choice, job_folder(workspace.home, job), watch)
 
 
+def blank(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
+    """Blank out parts of a data set's images."""
+    from medcore.jobs.pictures import blank_out
+
+    return blank_out(workspace, job, watch)
+
+
+def compare(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
+    """Make the prints by which copies among a data set's images are found."""
+    from medcore.jobs import pictures
+
+    return pictures.compare(workspace, job, watch)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "import": import_table,
     "fetch": fetch_set,
+    "blank": blank,
+    "compare": compare,
     "run": train,
     "judge": judge,
     "predict": predict_file,
@@ -296,6 +312,8 @@ HANDLERS: Mapping[str, Handler] = {
 LANES: Mapping[str, Lane] = {
     "import": "short",
     "fetch": "short",
+    "blank": "short",
+    "compare": "short",
     "run": "long",
     "judge": "long",
     "predict": "short",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from medcore.config import RunConfig
 from medcore.data import MEDMNIST
+from medcore.data.dicom.blanking import Rectangle
 from medcore.errors import JobError
 from medcore.explanation import ExplainChoice
 from medcore.jobs.handlers import LANES
@@ -135,6 +137,29 @@ def start_fetch(workspace: Workspace, name: str) -> Job:
     if title is None:
         raise JobError(f"There is no published set called '{name}'.")
     return submit(workspace, "fetch", {"set": name, "name": title})
+
+
+def start_blanking(
+    workspace: Workspace,
+    dataset: str,
+    column: str,
+    rectangles: Mapping[str, Sequence[Rectangle]],
+    *,
+    delete: bool,
+) -> Job:
+    """Blank out rectangles of images, by file name; `job.result["dataset"]` is the new data set.
+
+    `delete` removes the data set that still has what was blanked out.
+    """
+    boxes = {name: [list(astuple(box)) for box in found] for name, found in rectangles.items()}
+    payload = {"dataset": get_dataset_row(workspace, dataset).id, "column": column}
+    return submit(workspace, "blank", {**payload, "rectangles": boxes, "delete": delete})
+
+
+def start_comparison(workspace: Workspace, dataset: str, column: str) -> Job:
+    """Make the prints by which copies among a column's images are found."""
+    payload = {"dataset": get_dataset_row(workspace, dataset).id, "column": column}
+    return submit(workspace, "compare", payload)
 
 
 def start_prediction(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,23 +10,27 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from medcore.data.dicom.blanking import Rectangle, blank_images, suspected
+from medcore.data.dicom.blanking import Rectangle, suspected
 from medcore.data.media import image_shape
 from medcore.errors import MedcoreError
 from medcore.figures.pictures import encode_picture, show_grey
+from medcore.jobs import get_job, start_blanking
 from medcore.records import Dataset
-from medcore.store import delete_dataset, save_dataset, save_settings
 from pages.parts import state
 from pages.parts.frame import count
 from pages.parts.viewing import open_image
+from pages.parts.waiting import watch_job
 
-DOTS = 24
+DOTS, WAITING = 24, "blanking"
 ONE, ALIKE = "this image", "all suspected images of its size"
 
 
 def show_writing(dataset: Dataset, column: str) -> None:
     """Show which images may have names written in them, and let a person blank them out."""
     assert dataset.media is not None
+    if WAITING in st.session_state:
+        st.info("Parts of images are being blanked out; see above.", icon=":material/hourglass:")
+        return
     rows = dataset.frame.index[suspected(dataset) & dataset.frame[column].notna()]
     if "text_in_image" not in dataset.frame.columns:
         st.markdown("Nobody has looked for writing in these pictures: they came without headers.")
@@ -110,18 +113,38 @@ def _reach(dataset: Dataset, column: str, name: str, rows: pd.Index, reach: str)
 
 
 def _blank(column: str, rectangles: Mapping[str, list[Rectangle]], delete: bool) -> None:
-    """Keep the blanked data set, take it into use and delete the other one if wished."""
+    """Blank out in the background, and wait for it here."""
     now = state.current()
+    assert now.dataset is not None
     try:
-        with st.spinner("Blanking out …"), tempfile.TemporaryDirectory() as folder:
-            done = blank_images(state.table(), column, rectangles, Path(folder) / "media")
-            row = save_dataset(now.workspace, done)
-            save_settings(now.workspace, row.id, state.settings())
-        if delete and now.dataset is not None:
-            delete_dataset(now.workspace, now.dataset.id)
+        job = start_blanking(now.workspace, now.dataset.id, column, rectangles, delete=delete)
     except MedcoreError as error:
         st.error(str(error), icon=":material/error:")
         return
-    state.use(state.DATASET, row.id)
-    st.toast(f"Blanked out in {count(len(rectangles), 'image')}.")
+    st.session_state[WAITING] = job.id
+    st.rerun()
+
+
+def await_blanking() -> None:
+    """Show how far blanking out is, if it is under way; take what came of it into use.
+
+    The data set that is looked at may be gone by then.
+    """
+    identity = st.session_state.get(WAITING)
+    if identity is None:
+        return
+    try:
+        job = get_job(state.current().workspace, identity)
+    except MedcoreError:
+        job = None
+    if job is not None and job.active:
+        st.fragment(watch_job, run_every=1)(identity)
+        return
+    st.session_state.pop(WAITING)
+    if job is None or job.state != "finished":
+        st.error((job and job.error) or "Blanking out was stopped; nothing was changed.",
+                 icon=":material/error:")  # fmt: skip
+        return
+    state.use(state.DATASET, job.result["dataset"])
+    st.toast(f"Blanked out in {count(len(job.payload['rectangles']), 'image')}.")
     st.rerun()

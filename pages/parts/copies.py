@@ -7,10 +7,14 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from medcore.data.likeness import find_copies, read_prints
+from medcore.data.likeness import find_copies, has_prints, read_prints
+from medcore.errors import MedcoreError
+from medcore.jobs import list_jobs, start_comparison
 from medcore.records import Dataset
+from pages.parts import state
 from pages.parts.frame import count
 from pages.parts.viewing import show_thumbnails
+from pages.parts.waiting import watch_job
 
 MOST, AT_ONCE, SHOWN = 25_000, 500, 10
 
@@ -54,7 +58,8 @@ def show_copies(dataset: Dataset, column: str, labels: pd.Series) -> None:
     if len(names) > MOST:
         st.info(f"{len(names):,} images are more than are compared here ({MOST:,}).")
         return
-    if len(names) > AT_ONCE and not st.toggle("Compare all images", key="compare"):
+    if len(names) > AT_ONCE and not has_prints(dataset.media, names):
+        _offer(column, len(names))
         return
     pairs = pair_rows(dataset, column, compare_images(dataset.media, names))
     if pairs.empty:
@@ -71,6 +76,27 @@ def show_copies(dataset: Dataset, column: str, labels: pd.Series) -> None:
     table = pairs.assign(first=pairs["first"] + 1, second=pairs["second"] + 1)
     st.download_button(f"Download all {count(len(pairs), 'pair')}", table.to_csv(index=False),
                        "copies.csv", "text/csv", key="copies_csv", on_click="ignore")  # fmt: skip
+
+
+def _offer(column: str, images: int) -> None:
+    """Let many images be compared in the background."""
+    now = state.current()
+    assert now.dataset is not None
+    jobs = list_jobs(now.workspace, kind="compare")
+    job = next((j for j in jobs if j.payload["dataset"] == now.dataset.id), None)
+    if job is not None and job.active:
+        st.fragment(watch_job, run_every=1)(job.id)
+        return
+    if job is not None and job.state == "failed":
+        st.error(job.error or "The comparison failed.", icon=":material/error:")
+    label = f"Compare all {images:,} images"
+    if st.button(label, key="compare", type="primary", icon=":material/content_copy:"):
+        try:
+            start_comparison(now.workspace, now.dataset.id, column)
+        except MedcoreError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+        st.rerun()
 
 
 def _tell(dataset: Dataset, pairs: pd.DataFrame, labels: pd.Series) -> None:

@@ -16,6 +16,8 @@ UNDER_WAY = "jobs_under_way"
 WORK = {
     "import": "Reading",
     "fetch": "Fetching a public set",
+    "blank": "Blanking out",
+    "compare": "Comparing images",
     "predict": "Predicting a file",
     "validate": "Validating elsewhere",
     "optimism": "Looking for luck and optimism",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,12 +43,17 @@ def _between(first: int, last: int, size: int) -> slice:
 
 
 def blank_images(
-    dataset: Dataset, column: str, rectangles: Mapping[str, Sequence[Rectangle]], media: Path
-) -> Dataset:
+    dataset: Dataset,
+    column: str,
+    rectangles: Mapping[str, Sequence[Rectangle]],
+    media: Path,
+    go_on: Callable[[], bool] = lambda: True,
+) -> Dataset | None:
     """Return the data set with rectangles of some images of a column blanked out, in every slice.
 
     `rectangles`: by the image's file name. All images are put into the new folder `media`; those
-    that are changed get other names, and the data set another hash.
+    that are changed get other names, and the data set another hash. `go_on` is asked after each
+    image; None once it says no.
     """
     if dataset.media is None:
         raise DataError("The images are not with the table; bring them together.")
@@ -56,6 +61,8 @@ def blank_images(
     for name, chosen in rectangles.items():
         if chosen:
             renamed[name] = _blank(dataset.media, name, chosen, folder)
+            if not go_on():
+                return None
     _copy_others(dataset, renamed, media)
     frame = dataset.frame.copy()
     changed = frame[column].isin(list(renamed))
