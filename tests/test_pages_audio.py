@@ -1,22 +1,25 @@
 """Recordings in the browser: played, explained, predicted, and a recogniser of one's own."""
 
+import io
 import shutil
+import zipfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from medcore.config import RunConfig, change_config
-from medcore.jobs import list_jobs, tending, warm
+from medcore.jobs import list_jobs, tending, wait, warm
 from medcore.jobs.handlers import recogniser, train
 from medcore.jobs.speech import open_listener
 from medcore.records import Column, Watch
-from medcore.sound import Sound
+from medcore.sound import Sound, write_wav
 from medcore.store import (
     change_job,
     get_dataset_row,
     get_job,
     job_of_run,
+    load_dataset,
     open_home,
     open_workspace,
     queue_run,
@@ -27,7 +30,7 @@ from medcore.store import (
 from pages.parts.form import LOCAL_ONLY, walk_fields
 from tests.test_pages import _server_knows_the_navigation, check, open_page, words
 from tests.test_recogniser import tone_texts
-from tests.tone_rows import tone_dataset
+from tests.tone_rows import sing, tone_dataset
 
 __all__ = ["_server_knows_the_navigation"]
 SETTINGS = {
@@ -89,6 +92,32 @@ def test_explain_plays_the_stretch_that_speaks_most(address, monkeypatch):
     assert "The stretch that speaks most for" in said and len(app.get("audio")) == 2
     assert "Sanity check passed" in said or "random weights gives a similar map" in said
     assert "Research use. Not a medical device." in said
+
+
+def test_recordings_are_brought_without_their_names_unless_their_parts_are_asked_for():
+    buffer, rng = io.BytesIO(), np.random.default_rng(0)
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in ("7_smith_0.wav", "7_jones_1.wav", "3_smith_2.wav", "3_jones_3.wav"):
+            archive.writestr(name, write_wav(sing(rng, rising=name[0] == "7")))
+    app = open_page("data")
+    app.file_uploader[0].set_value(("7_smith_0.zip", buffer.getvalue(), "application/zip")).run()
+    check(app)
+    assert "A voice stays a voice" in words(app)
+    app.text_input(key="images_name").set_value("Digits")
+    app.checkbox(key="images_parts").check()
+    app.button(key="read_uploads").click().run()
+    check(app)
+    token = app.query_params["workspace"]
+    workspace = open_workspace(open_home(), token[0] if isinstance(token, list) else token)
+    (job,) = list_jobs(workspace)
+    assert "smith" not in str(job.payload)
+    done = wait(workspace, job.id, timeout=60)
+    assert done.state == "finished", done.error
+    dataset = load_dataset(workspace, done.result["dataset"])
+    assert dataset.frame["name_1"].tolist() == ["3", "3", "7", "7"]
+    assert "file" not in dataset.frame.columns and dataset.frame["audio"].nunique() == 4
+    app = open_page("data", workspace=workspace.id, dataset=done.result["dataset"])
+    assert app.get("audio")
 
 
 def test_results_and_predict_open_with_recordings(address):

@@ -34,6 +34,7 @@ from medcore.store import (
 from medcore.store.files import remove_folder
 from medcore.store.folder import OPTIMISM, REPORT, SPLIT, VALIDATIONS
 
+MOST_TEXTS = 300
 Handler = Callable[[Workspace, Job, Watch], dict[str, Any] | None]
 
 
@@ -275,7 +276,12 @@ def recogniser(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] |
 
     dataset = load_dataset(workspace, job.payload["dataset"])
     choice = read_changes(job.payload["choice"])
-    return train_recogniser(dataset, choice, job_folder(workspace.home, job), watch)
+    result = train_recogniser(dataset, choice, job_folder(workspace.home, job), watch)
+    if result is None:
+        return None
+    # The file holds all texts; lists of jobs are read often, and show those heard wrongly.
+    texts = sorted(result["texts"], key=lambda row: row["said"] == row["heard"])
+    return result | {"texts": texts[:MOST_TEXTS], "recordings": len(texts)}
 
 
 def blank(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
