@@ -1,6 +1,7 @@
 """Learning from images without their outcome: what is usual, and where training starts from."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from medcore.errors import FitError
 from medcore.prepare import fit_preparation, prepare_rows
 from medcore.recipes.looking import unlabelled_rows
 from medcore.records import Column, Watch
+from medcore.report.claim import _say_start
 from medcore.train.pretraining import train_autoencoder, unusual_shares
 from tests.picture_rows import draw_picture, picture_dataset
 from tests.prepared_rows import KeptCheckpoint, finish, fit
@@ -156,3 +158,15 @@ def test_a_run_with_pre_training_says_how_unusual_a_new_picture_is(tmp_path):
     assert shares.pop("usual") < 1
     assert set(shares.values()) == {1.0}
     assert predict_patient(deployed, {"scan": None})["unusual_images"] == {"scan": None}
+
+
+def test_the_report_says_what_networks_started_from():
+    model = {"members": [{"spec": {"network": {}}}]}
+    said = {
+        passes: _say_start(
+            SimpleNamespace(model=model, config=settings(image__pretrain=passes, image__frozen=0.5))
+        )
+        for passes in (0, 12)
+    }
+    assert "random weights" in said[0]
+    assert "autoencoder learned in 12 passes" in said[12] and "first 50% of its layers" in said[12]

@@ -36,12 +36,17 @@ def _say_start(facts: Facts) -> str:
     networks = [m for m in facts.model.get("members", []) if "network" in m["spec"]]
     if not networks:
         return "Does not apply: no network is part of the model."
-    drawn = f"drawn from seed {facts.config.seed}"
-    if not facts.config.image.weights:
+    drawn, image = f"drawn from seed {facts.config.seed}", facts.config.image
+    if not (image.weights or image.pretrain):
         return f"Networks start from random weights, {drawn}."
-    held = facts.config.image.frozen
-    layers = f"; the first {held:.0%} of its layers are held" if held else ""
-    return f"The image network starts from given weights{layers}; the rest is random, {drawn}."
+    given = "given weights"
+    if image.pretrain:
+        given = (
+            f"what an autoencoder learned in {image.pretrain} passes over the training images and "
+            "those without an outcome, none of them of a patient who is judged"
+        )
+    layers = f"; the first {image.frozen:.0%} of its layers are held" if image.frozen else ""
+    return f"The image network starts from {given}{layers}; the rest is random, {drawn}."
 
 
 def _say_selection(facts: Facts) -> str:

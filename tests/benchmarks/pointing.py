@@ -45,8 +45,8 @@ def rows() -> Iterator[Row]:
         told = _hits(look, method, asked, mean, spread)
         blank = _hits(randomised(look, SEED), method, asked, mean, spread)
         name, detail = f"pointing game: {title}", f"{told[1]:.1%} within {TOLERANCE} pixels"
-        yield Row(name, told[0], ">= 0.8", "hits inside the lesion", detail)
-        yield Row(f"{name}, untaught", blank[0], "<= 0.1", f"by chance {chance:.1%}")
+        yield Row(name, float(told[0]), ">= 0.8", "hits inside the lesion", detail)
+        yield Row(f"{name}, untaught", float(blank[0]), "<= 0.1", f"by chance {chance:.1%}")
 
 
 def _teach(place: Path) -> tuple[TrainedNetwork, object, Piece]:
