@@ -170,7 +170,7 @@ def _map_layer(look: Look) -> nn.Module:
     name = look.spec["blocks"][look.key]["encoder"]
     if name not in MAP_LAYERS:
         raise FitError(
-            "This network looks at patches, not at a map of places: choose occlusion or integrated "
+            "This network keeps no map of an image's places: choose occlusion or integrated "
             "gradients."
         )
     encoder = _encoder(look)
