@@ -161,6 +161,7 @@ def show_field(column: Column, place: str, value: Any = None, text: str | None =
 def show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None:
     """Show what the model says of a patient, and what a reader should know of their values."""
     outcome = next(c for c in read_columns(run.folder) if c.role in ("outcome", "event"))
+    _warn_of_images(said["unusual_images"])
     with st.container(border=True):
         if said["task"] == "effect":
             show_patient_effect(outcome, said)
@@ -179,8 +180,7 @@ def show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None
     for sentence in said["unexpected"]:
         st.warning(sentence, icon=":material/help:")
     _show_unusual(said["unusual"])
-    for name, share in said["unusual_images"].items():
-        _show_unusual_image(name, share)
+    _say_images(said["unusual_images"])
     imputed = said["imputed"]
     if imputed:
         were = "was" if len(imputed) == 1 else "were"
@@ -196,18 +196,23 @@ def show_answer(run: Run, inputs: list[Column], said: Mapping[str, Any]) -> None
             )
 
 
-def _show_unusual_image(name: str, share: float | None) -> None:
-    """Say how unusual the patient's image is, where an autoencoder learned what is usual."""
-    if share is None:
-        return
-    if share >= UNUSUAL:
-        st.warning(
-            f"The image in “{name}” is more unusual than {share:.0%} of those that the model "
-            "learned from: look whether it is of the right kind, and take the answer with care.",
-            icon=":material/image_search:",
-        )
-    else:
-        st.caption(f"The image in “{name}” is more unusual than {share:.0%} of training images.")
+def _warn_of_images(shares: Mapping[str, float | None]) -> None:
+    """Warn, before the answer, of images unlike those that the model learned from."""
+    for name, share in shares.items():
+        if share is not None and share >= UNUSUAL:
+            st.warning(
+                f"The image in “{name}” is more unusual than {share:.0%} of those that the model "
+                "learned from: see whether it is of the right kind before trusting the answer.",
+                icon=":material/image_search:",
+            )
+
+
+def _say_images(shares: Mapping[str, float | None]) -> None:
+    for name, share in shares.items():
+        if share is not None and share < UNUSUAL:
+            st.caption(
+                f"The image in “{name}” is more unusual than {share:.0%} of training images."
+            )
 
 
 def _show_unusual(share: float | None) -> None:
