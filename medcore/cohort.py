@@ -6,14 +6,15 @@ Written down while the data is at hand, so that a report needs nothing but the r
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from medcore.checks.size import check_size, count_patients
+from medcore.data import read_labels
 from medcore.evaluate import band_numbers
 from medcore.records import Column, Dataset, Split
 
@@ -39,9 +40,10 @@ def describe_cohort(dataset: Dataset, split: Split) -> dict[str, Any]:
     return {
         "parts": {name: _describe_rows(dataset, rows) for name, rows in frames.items()},
         "columns": [
-            _describe_column(column, frames)
+            described
             for column in dataset.with_role(*TOLD)
             if column.kind in ("number", "category", "date")
+            for described in _describe_each(dataset, column, frames)
         ],
         "sample_size": enough
         and {**asdict(enough.needed), "patients_here": enough.patients, "sentence": enough.sentence,
@@ -76,6 +78,24 @@ def _describe_rows(dataset: Dataset, frame: pd.DataFrame) -> dict[str, int]:
     complete = int(frame[inputs].notna().all(axis=1).sum())
     patients = count_patients(dataset, frame)
     return {"rows": len(frame), "patients": patients, "complete": complete}
+
+
+def _describe_each(
+    dataset: Dataset, column: Column, frames: Mapping[str, pd.DataFrame]
+) -> Iterator[dict[str, Any]]:
+    """Yield a column's description; of several findings that of each."""
+    if column.role != "outcome" or not dataset.labels:
+        yield _describe_column(column, frames)
+        return
+    found = {
+        part: read_labels(frame[column.name], dataset.labels) for part, frame in frames.items()
+    }
+    for place, name in enumerate(dataset.labels):
+        words = {
+            part: pd.DataFrame({name: pd.Series(has[:, place]).map({1.0: "yes", 0.0: "no"})})
+            for part, has in found.items()
+        }
+        yield _describe_column(replace(column, name=name), words)
 
 
 def _describe_column(column: Column, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:

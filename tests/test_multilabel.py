@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from medcore.apply import open_run, predict_file, predict_patient
 from medcore.checks import check_dataset
+from medcore.cohort import describe_cohort
 from medcore.config import RunConfig, change_config
 from medcore.data import (
     configure_dataset,
@@ -33,13 +34,15 @@ from medcore.explanation.words import ranked_groups
 from medcore.explanation.work import explain_run
 from medcore.models.labels import fit_labels, predict_labels
 from medcore.models.recalibration import apply_recalibration, fit_recalibration
+from medcore.optimism.plan import Effort
+from medcore.optimism.work import find_optimism
 from medcore.pipeline import run
 from medcore.recipes import fit_model
 from medcore.records import Predictions, Watch
 from medcore.report.exchange import export_model
-from medcore.split import make_split
+from medcore.split import make_split, read_split
 from medcore.store import read_predictions
-from medcore.store.folder import drop_need, keep_need
+from medcore.store.folder import drop_need, keep_need, read_config
 from medcore.train.balance import finding_ratio
 from medcore.train.loss import ensemble_losses, finding_losses, member_loss
 from medcore.validation.work import validate_run
@@ -476,3 +479,45 @@ def test_rows_that_no_finding_tells_apart_are_refused():
     alike = np.tile([1.0, 0.0, np.nan], (30, 1))
     with pytest.raises(FitError, match="No finding tells the 30 training rows apart"):
         check_outcome(type(rows)("multilabel", rows.row_id, rows.blocks, alike, NAMES, rows.group))
+
+
+def test_a_patients_visits_must_agree_on_several_findings():
+    table = pd.DataFrame(
+        {
+            "who": np.repeat(np.arange(30), 3),
+            "month": np.tile([0, 1, 2], 30),
+            "value": np.arange(90) % 7,
+            "a": np.repeat(np.arange(30) % 2, 3),
+            "b": np.tile([0, 1, 1], 30),
+        }
+    )
+    roles = {"who": "patient", "month": "visit", "a": "outcome", "b": "outcome"}
+    with pytest.raises(ConfigError, match="'b' changes from visit to visit; several findings"):
+        configure_dataset(
+            make_dataset(table, "Visits", "visits.csv", "1" * 64),
+            change_config(RunConfig(), {"data.roles": roles}),
+        )
+
+
+def test_table_one_counts_each_finding():
+    config = asked()
+    ready = configure_dataset(a_findings_table(), config)
+    told = describe_cohort(ready, make_split(ready, config))["columns"]
+    findings = [column for column in told if column["role"] == "outcome"]
+    assert [column["name"] for column in findings] == list(ready.labels)
+    known = read_labels(ready.frame["finding"], ready.labels)
+    for column, has in zip(findings, known.T, strict=True):
+        counts = column["parts"]["all"]["counts"]
+        assert counts == {"yes": int(np.nansum(has)), "no": int((has == 0).sum())}
+        assert column["parts"]["all"]["missing"] == int(np.isnan(has).sum())
+
+
+def test_luck_is_told_for_several_findings(trained, tmp_path):
+    folder, dataset = trained
+    config = read_config(folder)
+    config = change_config(config, {"model.name": "logistic", "balance.strategy": "none"})
+    effort = Effort("Quick", repeats=1, resamples=3, sizes=2, draws=1, folds=2)
+    split = read_split(json.loads((folder / "split.json").read_text()))
+    found = find_optimism(dataset, config, split, effort, tmp_path)
+    assert found["bootstrap"]["resamples"] == 3
+    assert found["cross_validation"]["metrics"]["auroc"]["value"] > 0.6

@@ -9,9 +9,15 @@ from medcore.apply import open_run, predict_patient, say_needs
 from medcore.config import change_config
 from medcore.data import make_dataset
 from medcore.evaluate.judge import judge_rows
-from medcore.store import open_home, open_workspace, read_predictions
+from medcore.store import (
+    load_settings,
+    open_home,
+    open_workspace,
+    read_predictions,
+    save_dataset,
+)
 from pages.parts import certainty
-from tests.finished_runs import CASES, a_class_table, finish_run
+from tests.finished_runs import CASES, a_class_table, a_findings_table, finish_run
 from tests.test_pages import _server_knows_the_navigation, check, look_at, open_page, words
 
 __all__ = ["_server_knows_the_navigation"]
@@ -42,6 +48,13 @@ OWN = {
     "sites": (a_clinic, ROLES | {"split.kind": "site"}),
     "later": (a_clinic, ROLES | {"split.kind": "temporal", "model.recalibration": "logistic"}),
     "distorted": (a_clinic, ROLES | WEIGHTED),
+    "findings": (
+        a_findings_table,
+        {
+            "model.name": "logistic",
+            "data.roles": dict.fromkeys(("effusion", "oedema", "nodule"), "outcome"),
+        },
+    ),
     "ordered": (
         a_class_table,
         {
@@ -189,7 +202,7 @@ def test_classes_with_an_order_have_their_table_and_kappa(visit):
     assert "Quadratic kappa: 0." in words(app)
 
 
-@pytest.mark.parametrize("case", OWN)
+@pytest.mark.parametrize("case", [case for case in OWN if case != "findings"])
 def test_results_say_how_often_sets_held_what_happened(visit, case):
     app = visit(case, "whom")
     assert "How sure is it of one patient?" in words(app)
@@ -260,3 +273,57 @@ def test_what_few_patients_cannot_promise_is_not_offered():
     assert app.select_slider[0].options[-1] == "90% of patients"
     assert "Too few patients" in words(answered(known([0.3, 0.8], patients=2)))
     assert certainty.COVERAGES[-1] == 0.99
+
+
+def test_findings_stand_in_a_table_and_one_is_looked_at_closely(visit):
+    app = visit("findings")
+    assert "Of 100 findings that are there, among 3 asked about" in words(app)
+    table = table_with(app, "Finding")
+    assert table["Finding"].tolist() == ["effusion", "oedema", "nodule"]
+    assert (table["Have it"] < table["Known of"]).all()
+    box = next(b for b in app.selectbox if b.label == "Look closely at")
+    box.set_value("oedema").run()
+    look_at(app, "threshold")
+    assert "Of 100 patients with finding = oedema" in words(app)
+    found = next(s for s in app.slider if s.label == "Alarm from a risk of").value
+    assert found == round(table.set_index("Finding").loc["oedema", "Alarm from"], 3)
+    look_at(app, "whom")
+    box = next(b for b in app.selectbox if b.label == "Divide the test patients by")
+    box.set_value("age").run()
+    check(app)
+    known = table.set_index("Finding").loc["oedema", "Known of"]
+    assert table_with(app, "Group")["Patients"].sum() == known
+
+
+def test_train_asks_for_several_findings_and_goes_back_to_one():
+    workspace = open_workspace(open_home(), None)
+    row = save_dataset(workspace, a_findings_table())
+    app = open_page("train", workspace=workspace.id, dataset=row.id)
+    app.segmented_control(key=f"asked_{row.id}").set_value("several").run()
+    check(app)
+    assert "Choose the columns that say which findings" in words(app)
+    app.multiselect(key=f"findings_{row.id}").set_value(["effusion", "nodule"]).run()
+    check(app)
+    assert "Predicts 2 findings, each with a risk of its own: effusion, nodule." in words(app)
+    roles = load_settings(workspace, row.id).data.roles
+    assert [name for name, role in roles.items() if role == "outcome"] == ["effusion", "nodule"]
+    app.segmented_control(key=f"asked_{row.id}").set_value("outcome").run()
+    check(app)
+    roles = load_settings(workspace, row.id).data.roles
+    assert list(roles.values()).count("outcome") == 1
+
+
+def test_findings_in_one_cell_are_divided_at_the_separator():
+    table = a_findings_table().frame[["fluid", "age"]].assign(said=["a; b", "b", "none", "a"] * 80)
+    workspace = open_workspace(open_home(), None)
+    row = save_dataset(workspace, make_dataset(table, "Cells", "cells.csv", "9" * 64))
+    app = open_page("train", workspace=workspace.id, dataset=row.id)
+    app.segmented_control(key=f"asked_{row.id}").set_value("several").run()
+    app.segmented_control(key=f"several_{row.id}").set_value("cells").run()
+    app.selectbox(key=f"cells_{row.id}").set_value("said").run()
+    check(app)
+    assert "Predicts 2 findings, each with a risk of its own: a, b." in words(app)
+    assert load_settings(workspace, row.id).outcome.separator == ";"
+    app.text_input(key=f"separator_{row.id}").set_value("|").run()
+    check(app)
+    assert any("a; b" in error.value or "finding" in error.value for error in app.error)

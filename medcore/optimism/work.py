@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig, generator
-from medcore.data import configure_dataset, infer_task, outcome_classes
+from medcore.data import configure_dataset, infer_task, outcome_classes, read_labels
 from medcore.errors import ConfigError, FitError, MedcoreError
 from medcore.evaluate.bootstrap import Measure, bootstrap_metrics
 from medcore.evaluate.judge import judge_rows, measure_all
@@ -230,7 +230,11 @@ def _bootstrap(desk: Desk, dataset: Dataset) -> dict[str, Any] | None:
 def _refit(desk: Desk, dataset: Dataset, number: int, name: str) -> pd.DataFrame | None:
     recipe = desk.recipe
     drawn = draw_patients(dataset, generator(recipe.config.seed, "optimism", number))
-    words = set(drawn.frame[drawn.predicted_column().name].astype("string"))
+    outcome = drawn.frame[drawn.predicted_column().name]
+    words = set(outcome.astype("string"))
+    if drawn.labels:
+        have = (read_labels(outcome, drawn.labels) == 1).any(axis=0)
+        words = {name for name, there in zip(drawn.labels, have, strict=True) if there}
     if not words >= set(recipe.classes):
         raise FitError("this draw lacks a class.")
     fitted = recipe.fit(drawn, recipe.parts(drawn), name)

@@ -23,6 +23,7 @@ MOST, MOST_AXES = 1000, 8
 SHOWN: Mapping[str, tuple[str, ...]] = {
     "binary": ("auroc", "auprc", "recall", "specificity", "f1", "brier"),
     "multiclass": ("auroc", "accuracy", "recall", "f1", "log_loss"),
+    "multilabel": ("auroc", "auprc", "recall", "precision", "f1", "subset_accuracy", "brier"),
     "regression": ("mae", "rmse", "r2"),
     "effect": ("qini", "effect_slope", "policy_over_all", "policy_over_none", "ate"),
     "survival": ("c_index", "uno_c", "integrated_brier", "brier_scaled"),

@@ -12,7 +12,7 @@ from medcore.evaluate.judge import judge_rows
 from medcore.evaluate.judged import Judged
 from medcore.evaluate.threshold import NEEDS
 from medcore.records import Evaluation, Run
-from medcore.store.folder import drop_need, keep_need, read_needs
+from medcore.store.folder import MODEL, drop_need, keep_need, read_needs
 from pages.parts.findings import finding_of, load_predictions
 
 SHARES = {
@@ -80,6 +80,9 @@ def show_threshold(run: Run, evaluation: Evaluation) -> None:
 
 def _offer_need(run: Run, name: str, evaluate: EvaluateConfig, chosen: float) -> None:
     """Offer to let Predict alarm where this need is met, and say where it does now."""
+    if not (run.folder / MODEL).is_file():
+        # A validation judges the model and is none.
+        return
     held = read_needs(run.folder).get(name)
     if held is not None:
         st.info(

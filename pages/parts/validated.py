@@ -18,6 +18,7 @@ from pages.parts import state
 from pages.parts.certainty import show_certainty
 from pages.parts.decision import show_decision
 from pages.parts.elsewhere import show_sites
+from pages.parts.findings import choose_finding, show_findings
 from pages.parts.frame import write_time
 from pages.parts.groups import show_groups
 from pages.parts.judgement import load_evaluation, show_answer, show_metrics
@@ -29,6 +30,7 @@ from pages.parts.threshold import show_threshold
 ALSO = {
     "binary": ("auroc", "auprc", "brier", "o_e", "calibration_slope", "calibration_intercept"),
     "multiclass": ("auroc", "log_loss"),
+    "multilabel": ("auroc", "auprc", "brier", "subset_accuracy"),
     "regression": ("bias",),
     "survival": ("c_index", "uno_c", "integrated_brier"),
 }
@@ -72,8 +74,10 @@ def show_validation(run: Run, identity: str) -> None:
     if told["drift"]:
         with st.expander("How these patients differ from those of development"):
             show_drift(told["drift"], identity)
+    show_findings(there, evaluation)
+    chosen = choose_finding(there, evaluation)
     for show in SECTIONS:
-        show(there, evaluation)
+        show(there, chosen)
     if told["updated"] is not None:
         _show_updated(evaluation, told["updated"])
     show_metrics(there, evaluation)

@@ -47,7 +47,13 @@ def answer_visits(dataset: Dataset, visits: Visits, index: np.ndarray, config: R
     horizon = config.series.horizon
     if find_event(dataset) is not None:
         return _answer_event(dataset, visits, index, config)
-    outcome = next(iter(dataset.with_role("outcome")), None)
+    outcome, *others = (*dataset.with_role("outcome"), None)
+    moving = [c.name for c in others if c and varies(visits.frame[c.name], visits.first)]
+    if moving or (others[:-1] and varies(visits.frame[outcome.name], visits.first)):
+        raise ConfigError(
+            f"'{(moving or [outcome.name])[0]}' changes from visit to visit; several findings at "
+            "once must be the same in all rows of a patient: keep one outcome."
+        )
     everywhere = np.ones(len(index), dtype=bool)
     if outcome is None:
         return Answer(everywhere, {}, (), "last")
