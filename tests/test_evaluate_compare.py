@@ -6,7 +6,7 @@ import pytest
 
 from medcore.config import RunConfig, change_config
 from medcore.errors import DataError
-from medcore.evaluate import compare_predictions, evaluate_predictions
+from medcore.evaluate import compare_predictions, evaluate_predictions, paired_p
 from medcore.evaluate.decision import THRESHOLDS, decision_curve, net_benefit, treat_all
 from medcore.records import Predictions
 
@@ -141,3 +141,15 @@ def test_intervals_of_no_difference_hold_zero_about_nineteen_times_in_twenty():
         metric = compare_predictions(*cohort, (CONFIG, CONFIG))["auroc"]
         held += metric.low <= 0 <= metric.high
     assert 52 <= held <= 60
+
+
+def test_the_paired_p_and_the_interval_of_the_areas_agree():
+    for seeds in ((1, 2), (1, 3), (2, 5)):
+        pair = [predict(seed) for seed in seeds]
+        metric = compare(*pair)["auroc"]
+        p = paired_p(*pair, (CONFIG, CONFIG))
+        assert 0 <= p <= 1
+        assert (p < 0.05) == (metric.low > 0 or metric.high < 0)
+        assert p == pytest.approx(paired_p(*pair[::-1], (CONFIG, CONFIG)))
+    assert paired_p(predict(), predict(), (CONFIG, CONFIG)) == 1
+    assert paired_p(predict(1, patients=40), predict(2, patients=40), (CONFIG, CONFIG)) is None

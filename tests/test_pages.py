@@ -488,6 +488,7 @@ def test_compare_tells_which_settings_differ_and_whether_the_difference_is_real(
     app = open_case("compare", "binary")
     tables = [frame.value for frame in app.dataframe]
     difference = next(table for table in tables if "What it says" in table)
+    assert "DeLong's paired test of the two AUROCs: p" in words(app)
     assert set(difference["What it says"]) <= {
         "Not distinguishable", "A binary model is better", "A rival model is better",
         "undefined for these patients",

@@ -1,6 +1,6 @@
 """Judgement: pure functions of predictions; it knows neither data nor models, and only NumPy."""
 
-from medcore.evaluate.compare import compare_predictions
+from medcore.evaluate.compare import compare_predictions, paired_p
 from medcore.evaluate.decision import better_range
 from medcore.evaluate.files import evaluation_json, read_evaluation
 from medcore.evaluate.judge import evaluate_predictions
@@ -38,6 +38,7 @@ __all__ = [
     "label_model",
     "leading_metrics",
     "operating_point",
+    "paired_p",
     "read_evaluation",
     "venn_abers",
     "write_difference",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from medcore.config import RunConfig, generator
 from medcore.errors import DataError
 from medcore.evaluate.bootstrap import bootstrap_differences
 from medcore.evaluate.effect import compare_effects
 from medcore.evaluate.judge import judge_rows
+from medcore.evaluate.judged import Judged
+from medcore.evaluate.ranking import compare_areas
 from medcore.evaluate.tasks import TASKS
 from medcore.records import Metric, Predictions
 
@@ -19,6 +25,35 @@ def compare_predictions(
     Patients are drawn together for both models (paired bootstrap); AUROC by DeLong 1988 where each
     patient has one row. Raises `DataError` unless both were judged on the same rows and outcomes.
     """
+    ours, theirs = _same_rows(first, second, configs)
+    config = configs[0]
+    rng = generator(config.seed, "compare")
+    rules = TASKS[first.task]
+    measures = (rules.pair(ours), rules.pair(theirs))
+    resamples = rules.resamples(ours, config)
+    found = bootstrap_differences(measures, ours.cluster, resamples, rng)
+    return found | rules.exact_differences(ours, theirs)
+
+
+def paired_p(
+    first: Predictions, second: Predictions, configs: tuple[RunConfig, RunConfig]
+) -> float | None:
+    """Return the two-sided p of DeLong's (1988) paired test of two models' AUROCs.
+
+    None where it has no answer: more than two classes, or patients with several rows. Raises
+    `DataError` as `compare_predictions`.
+    """
+    ours, theirs = _same_rows(first, second, configs)
+    if first.task != "binary" or not ours.alone:
+        return None
+    p = compare_areas(ours.event.astype(np.float64), ours.risk, theirs.risk)[3]
+    return p if math.isfinite(p) else None
+
+
+def _same_rows(
+    first: Predictions, second: Predictions, configs: tuple[RunConfig, RunConfig]
+) -> tuple[Judged, Judged]:
+    """Return the test rows of both models; raises `DataError` where they are not the same."""
     if _question(first) != _question(second):
         raise DataError("These models predict different outcomes, so they cannot be compared.")
     if first.task == "effect":
@@ -33,12 +68,7 @@ def compare_predictions(
             "These models were judged on different test patients, so a difference between them "
             "could be one between patients; train both with the same data, split and seed."
         )
-    config = configs[0]
-    rng = generator(config.seed, "compare")
-    rules = TASKS[first.task]
-    measures = (rules.pair(ours), rules.pair(theirs))
-    found = bootstrap_differences(measures, ours.cluster, config.evaluate.resamples, rng)
-    return found | rules.exact_differences(ours, theirs)
+    return ours, theirs
 
 
 def _question(predictions: Predictions) -> tuple:

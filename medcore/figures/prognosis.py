@@ -58,7 +58,9 @@ def draw_incidence(
             textfont={"color": colour}, row=2, col=1,
         )  # fmt: skip
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%", row=1, col=1)
-    figure.update_yaxes(autorange="reversed", showgrid=False, title="", row=2, col=1)
+    # Half a row more at either end, so that no number is cut.
+    ends = [len(curves) - 0.5, -0.5]
+    figure.update_yaxes(range=ends, showgrid=False, title="", row=2, col=1)
     figure.update_xaxes(title=f"Time, {unit}" if unit else "Time", row=2, col=1, showgrid=False)
     figure.add_annotation(
         text="Patients still followed", xref="paper", x=0, yref="paper", showarrow=False,

@@ -12,7 +12,7 @@ import streamlit as st
 from medcore import figures
 from medcore.config import RunConfig
 from medcore.errors import MedcoreError
-from medcore.evaluate import compare_predictions, explain_metric, label_metric
+from medcore.evaluate import compare_predictions, explain_metric, label_metric, paired_p
 from medcore.evaluate.words import LARGER_IS_WORSE
 from medcore.records import Metric, Run
 from medcore.store import RunRow, get_run, read_predictions, run_folder
@@ -47,15 +47,18 @@ def show_pair(runs: Sequence[RunRow], names: Mapping[str, str]) -> None:
 
 
 @st.cache_data(scope="session", max_entries=16, show_spinner="Comparing on the same patients …")
-def _compare(folders: tuple[str, str], configs: tuple[str, str]) -> dict[str, Metric]:
+def _compare(
+    folders: tuple[str, str], configs: tuple[str, str]
+) -> tuple[dict[str, Metric], float | None]:
     first, second = (read_predictions(Path(folder)) for folder in folders)
     read = [RunConfig.model_validate_json(config) for config in configs]
-    return compare_predictions(first, second, (read[0], read[1]))
+    both = (read[0], read[1])
+    return compare_predictions(first, second, both), paired_p(first, second, both)
 
 
 def _show_difference(first: Run, second: Run, names: Mapping[str, str]) -> None:
     """Show the paired difference of two runs; raises `DataError` for different test patients."""
-    differences = _compare(
+    differences, p = _compare(
         (str(first.folder), str(second.folder)),
         (first.config.model_dump_json(), second.config.model_dump_json()),
     )
@@ -68,6 +71,12 @@ def _show_difference(first: Run, second: Run, names: Mapping[str, str]) -> None:
             for side in ("Difference", "From", "To")
         },
     )  # fmt: skip
+    if p is not None:
+        said = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+        st.markdown(
+            f"DeLong's paired test of the two AUROCs: {said}. It says how surprising such a "
+            "difference would be if both ranked alike, not how large or useful it is."
+        )
     st.caption(
         "Both models are judged on the same patients, drawn anew together; an interval that "
         "includes zero cannot tell them apart. With many figures, one in twenty misses zero by "
