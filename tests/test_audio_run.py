@@ -18,7 +18,14 @@ from medcore.explanation.sounds import explain_sound
 from medcore.explanation.subject import open_subject
 from medcore.prepare import fit_preparation, prepare_rows
 from medcore.prepare.audio import choose_audio_encoder, hear_item
-from medcore.prepare.hearing import fit_frames, load_spectra, plain_features
+from medcore.prepare.hearing import (
+    Spectra,
+    fit_frames,
+    hear_states,
+    load_spectra,
+    loudest_part,
+    plain_features,
+)
 from medcore.records import Column, Watch
 from medcore.sound import RATE, SILENCE, limit_pitch, write_flac
 from medcore.speech.listening import load_listener
@@ -107,6 +114,16 @@ def test_long_recordings_are_heard_where_they_are_loudest_and_short_ones_filled_
     assert (
         np.array_equal(filled[:, 10:110], found) and (filled[:, :10] == np.float32(SILENCE)).all()
     )
+
+
+def test_a_recogniser_hears_the_loudest_part_of_a_long_recording():
+    rng, listener = np.random.default_rng(0), load_listener()
+    sound = sing(rng, True)
+    long = np.concatenate([rng.normal(0, 1e-4, 20 * RATE).astype(np.float32), sound])
+    part = loudest_part(long, len(sound))
+    assert np.array_equal(part, sound)
+    heard = hear_states(long, listener, Spectra(64, len(sound) // 160, 8000.0))
+    assert np.corrcoef(heard, listener.hear(sound))[0, 1] > 0.99
 
 
 def test_the_longest_training_recording_decides_how_much_is_heard(tmp_path):

@@ -15,12 +15,13 @@ from medcore.prepare.hearing import (
     PLAIN_NAMES,
     Spectra,
     hear_spectrum,
+    hear_states,
     load_plain,
     load_spectra,
     load_states,
 )
 from medcore.records import Block, Dataset
-from medcore.sound import RATE, count_frames, kept_seconds, limit_pitch
+from medcore.sound import RATE, count_frames, kept_seconds
 from medcore.speech.listening import Listener, check_listener, has_recognizer, load_listener
 
 # What is heard of a recording when nobody says how much.
@@ -78,20 +79,30 @@ def fit_audio(
     encoder, model, mean, spread = choose_audio_encoder(config), {}, (), ()
     states = config.audio.encoder == "recogniser" and config.model.name in SIMPLE_MODELS
     centre, width = _measure(simple, counts)
+    spectra = _plan_spectra(dataset, names, encoder, config)
     if encoder == "recogniser":
         listener = load_listener(config.audio.recogniser)
         model = {"place": config.audio.recogniser, "digest": listener.digest,
                  "label": listener.label}  # fmt: skip
-        heard = load_states(dataset.media, files, listener, config.audio.highest)[0]
+        heard = load_states(dataset.media, files, listener, spectra)[0]
         mean, spread = _measure(heard[places], counts)
         if states:
             centre, width = mean, spread
-    longest = config.audio.seconds or min(
-        MOST_SECONDS, max(kept_seconds(dataset.media / file) for file in names)
-    )
-    frames = count_frames(round(longest * RATE))
-    spectra = Spectra(config.audio.bands, frames, config.audio.highest)
     return AudioFit(name, encoder, spectra, centre, width, mean, spread, states, model)
+
+
+def _plan_spectra(
+    dataset: Dataset, names: Sequence[str], encoder: str, config: RunConfig
+) -> Spectra:
+    """Return how much is heard of a recording.
+
+    A recogniser needs no common length, so that all fits share what it once heard.
+    """
+    seconds = config.audio.seconds or MOST_SECONDS
+    if encoder != "recogniser" and not config.audio.seconds:
+        seconds = min(seconds, max(kept_seconds(dataset.media / file) for file in names))
+    frames = count_frames(round(seconds * RATE))
+    return Spectra(config.audio.bands, frames, config.audio.highest)
 
 
 def audio_block(fit: AudioFit, frame: pd.DataFrame, dataset: Dataset) -> Block:
@@ -132,7 +143,7 @@ def item_shape(fit: AudioFit) -> tuple[int, ...]:
 def hear_item(fit: AudioFit, samples: np.ndarray) -> np.ndarray:
     """Return one recording as a network gets it, before it is standardised."""
     if fit.encoder == "recogniser":
-        return _listener(fit).hear(limit_pitch(samples, fit.spectra.highest))
+        return hear_states(samples, _listener(fit), fit.spectra)
     return hear_spectrum(samples, fit.spectra).astype(np.float16)
 
 
@@ -144,7 +155,7 @@ def read_audio_fit(values: Mapping[str, Any]) -> AudioFit:
 
 def _load(fit: AudioFit, dataset: Dataset, files: Sequence[str]) -> tuple[np.ndarray, str]:
     if fit.encoder == "recogniser":
-        return load_states(dataset.media, files, _listener(fit), fit.spectra.highest)
+        return load_states(dataset.media, files, _listener(fit), fit.spectra)
     return load_spectra(dataset.media, files, fit.spectra)
 
 

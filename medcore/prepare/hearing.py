@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from medcore.sound import RATE, SILENCE, cepstra, holds_sound, limit_pitch, log_mel, read_kept
+from medcore.sound import HOP, RATE, SILENCE, cepstra, holds_sound, limit_pitch, log_mel, read_kept
 
 VERSION = 1
 THREADS = 4
@@ -98,6 +98,25 @@ def fit_frames(found: np.ndarray, frames: int) -> np.ndarray:
     return out
 
 
+def hear_states(samples: np.ndarray, listener: Any, spectra: Spectra) -> np.ndarray:
+    """Return what a pretrained encoder hears of one recording's loudest part, (width,)."""
+    part = loudest_part(samples, spectra.frames * HOP)
+    return listener.hear(limit_pitch(part, spectra.highest))
+
+
+def loudest_part(samples: np.ndarray, most: int) -> np.ndarray:
+    """Return the stretch of at most so many samples that holds most power, the first of equals.
+
+    >>> loudest_part(np.array([1.0, 0.0, 2.0, 2.0, 0.0]), 2).tolist()
+    [2.0, 2.0]
+    """
+    if len(samples) <= most:
+        return samples
+    power = np.concatenate([[0.0], np.square(samples, dtype=np.float64).cumsum()])
+    start = int(np.argmax(power[most:] - power[:-most]))
+    return samples[start : start + most]
+
+
 def load_plain(media: Path, names: Sequence[str], highest: float) -> np.ndarray:
     """Return the simple features of recordings, float32 (items, features), see `PLAIN_NAMES`."""
 
@@ -122,12 +141,12 @@ def plain_features(samples: np.ndarray, highest: float = RATE / 2) -> np.ndarray
 
 
 def load_states(
-    media: Path, names: Sequence[str], listener: Any, highest: float
+    media: Path, names: Sequence[str], listener: Any, spectra: Spectra
 ) -> tuple[np.ndarray, str]:
     """Return what a pretrained encoder hears, float32 (items, width), and its digest."""
 
     def make(place: int) -> np.ndarray:
-        return listener.hear(limit_pitch(read_kept(media / names[place]), highest))
+        return hear_states(read_kept(media / names[place]), listener, spectra)
 
-    told = [listener.digest, highest, list(names)]
+    told = [listener.digest, spectra.highest, spectra.frames, list(names)]
     return load_kept(media, told, (len(names), listener.width), "float32", make, threads=1)
