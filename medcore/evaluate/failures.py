@@ -79,4 +79,5 @@ def _words(values: pd.Series, column: Column) -> pd.Series:
     if column.kind == "category" or values.nunique() <= PIECES:
         return values.astype("string")
     cut = pd.qcut(values.astype("float64"), PIECES, duplicates="drop")
-    return cut.map(lambda span: f"{span.left:.4g} to {span.right:.4g}").astype("string")
+    spans = cut.map(lambda span: f"{span.left:.4g} to {span.right:.4g}", na_action="ignore")
+    return spans.astype("string")
