@@ -67,6 +67,7 @@ def show_saliency(run: Run, columns: Mapping[str, Column], outcome: Column) -> N
     right.image(
         enlarge(_overlay(pixels, found, opacity), SIDE),
         caption=f"Orange speaks for “{target}”, blue against it ({_name(method, said['layer'])})",
+        width="stretch",
     )
     say_check(said, "edges of the image")
     happened = told.positive if run.summary["task"] == "survival" else target
