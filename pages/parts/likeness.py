@@ -17,7 +17,7 @@ from pages.parts.runs import question
 from pages.parts.shares import write_value
 from pages.parts.thumbnails import draw_thumbnail
 
-SIDE, SAME = 160, 0.5
+SIDE, SAME = 150, 0.5
 TITLE = "Training images most like this one"
 
 
@@ -35,8 +35,9 @@ def show_similar(
         return
     st.markdown(write_nearest(said["nearest"], outcome.name, target, run.summary["task"]))
     dataset = state.table_of(run.dataset)
-    for near, place in zip(said["nearest"], st.columns(len(said["nearest"])), strict=True):
-        with place:
+    flowing = st.container(horizontal=True)
+    for near in said["nearest"]:
+        with flowing.container(width=SIDE):
             cell = dataset.frame[column].get(near["row"])
             if dataset.media is not None and not pd.isna(cell):
                 st.image(draw_thumbnail(dataset.media, str(cell), SIDE))
