@@ -73,6 +73,9 @@ def test_one_patients_visits_entered_by_hand_give_a_trajectory(finished):
     assert [at["time"] for at in said["trajectory"]] == [0.0, 6.0]
     place = said["classes"].index("yes")
     assert said["value"][place] == said["trajectory"][-1]["targets"]["yes"]["value"]
+    assert not said["outside"]
+    odd = predict_course(deployed, {}, [{"month": 0.0, "egfr": 900.0}])["outside"]
+    assert [(row["column"], row["value"]) for row in odd] == [("egfr", "900")]
     alone = predict_course(deployed, {"age": 60, "sex": "male"}, visits[1:])
     assert alone["trajectory"] == said["trajectory"][:1]
     with pytest.raises(DataError, match="No visit is entered"):

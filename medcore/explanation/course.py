@@ -35,10 +35,27 @@ def predict_course(
     order = np.argsort([_window(dataset, row).index for row in dataset.frame.index], kind="stable")
     ordered = replace(dataset, frame=dataset.frame.iloc[order])
     last = replace(ordered, frame=ordered.frame.iloc[[-1]])
+    said = describe_patient(deployed, last)
     return {
-        **describe_patient(deployed, last),
+        **said,
+        "outside": [*said["outside"], *_list_outside(deployed, ordered)],
         "trajectory": tell_trajectory(deployed, ordered),
     }
+
+
+def _list_outside(deployed: Deployed, dataset: Dataset) -> list[dict[str, Any]]:
+    """Return the measured numbers unlike any of training patients: column, value, low, high."""
+    name = series_column(deployed.columns).name
+    fit = next((fit for fit in deployed.model.cohort.kinds if fit.name == name), None)
+    found = []
+    for channel in () if fit is None else fit.channels:
+        if channel.category is not None or channel.column not in dataset.visits.columns:
+            continue
+        values = dataset.visits[channel.column].dropna().astype("float64")
+        for value in values[(values < channel.low) | (values > channel.high)]:
+            ends = {"low": f"{channel.low:.10g}", "high": f"{channel.high:.10g}"}
+            found.append({"column": channel.column, "value": f"{value:.10g}", **ends})
+    return found
 
 
 def read_course(

@@ -23,12 +23,17 @@ MOST_CATEGORIES = 20
 
 @dataclass(frozen=True)
 class Channel:
-    """One thing measured at visits: a number, or whether a column holds a category."""
+    """One thing measured at visits: a number, or whether a column holds a category.
+
+    `low` and `high` are the smallest and the largest value of training patients.
+    """
 
     column: str
     category: str | None
     mean: float
     spread: float
+    low: float = 0.0
+    high: float = 1.0
 
     @property
     def name(self) -> str:
@@ -156,7 +161,8 @@ def _channels(values: pd.Series) -> Iterator[Channel]:
     if pd.api.types.is_numeric_dtype(values):
         numbers = known.to_numpy(np.float64)
         spread = float(numbers.std())
-        yield Channel(str(values.name), None, float(numbers.mean()), spread or 1.0)
+        ends = float(numbers.min()), float(numbers.max())
+        yield Channel(str(values.name), None, float(numbers.mean()), spread or 1.0, *ends)
         return
     counts = known.astype("string").value_counts()
     words = sorted(counts.index, key=lambda word: (-counts[word], word))[:MOST_CATEGORIES]

@@ -48,7 +48,12 @@ def choose_course(config: RunConfig, dataset: Dataset) -> RunConfig:
             value=config.series.horizon, placeholder="not set", key=f"horizon_{place}",
             help=fields["horizon"].description,
         )  # fmt: skip
+    held = config
     config = change_config(config, {"series.index": index, "series.horizon": horizon or None})
+    if config != held:
+        # What is asked changes with it: the question above is shown anew.
+        state.keep_settings(config)
+        st.rerun()
     try:
         ledger = state.asked(config).ledger
         for entry in ledger[len(state.table().ledger) :]:
