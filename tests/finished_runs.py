@@ -10,6 +10,7 @@ import pandas as pd
 from medcore.config import RunConfig, change_config
 from medcore.data import load_sample, make_dataset
 from medcore.data.media import new_media_folder
+from medcore.data.progression import progression_dataset
 from medcore.jobs.handlers import train
 from medcore.records import Dataset, Run, Watch
 from medcore.store import (
@@ -115,6 +116,10 @@ CASES = {
             "model.name": "deepsurv",
             "evaluate.horizons": "30d, 100d",
         },
+    ),
+    "course": (
+        lambda: progression_dataset(90, seed=3),
+        {"model.name": "gru_d", "series.width": 8},
     ),
     "multiclass": (
         a_class_table,
