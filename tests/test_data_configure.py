@@ -80,12 +80,14 @@ def test_ten_thousand_categories_are_refused_as_an_outcome_and_kept_as_an_input(
     assert len(configure(dataset).frame) == 20_000
 
 
-def test_an_outcome_is_needed_and_only_one():
+def test_an_outcome_is_needed_and_several_must_each_be_yes_or_no():
     with pytest.raises(ConfigError, match="No outcome is chosen"):
         configure_dataset(make(), RunConfig())
     config = change_config(RunConfig(), {"data.roles": {"age": "outcome", "ill": "outcome"}})
-    with pytest.raises(ConfigError, match="both have the role outcome"):
+    with pytest.raises(ConfigError, match="choose what the model may look at"):
         configure_dataset(make(), config)
+    with pytest.raises(ConfigError, match="'age' is no yes/no column"):
+        configure_dataset(make(lab=np.linspace(1, 2, ROWS)), config)
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,13 @@ def test_a_child_process_that_breaks_is_a_sentence(tmp_path):
         read_table_isolated(path, name="x")
 
 
+def test_a_file_in_no_one_alphabet_says_so(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"?\x80\n\x9d")
+    with pytest.raises(DataError, match="save it as UTF-8"):
+        read_table(path)
+
+
 @given(st.binary(max_size=400))
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_named_csv_give_a_table_or_a_sentence(tmp_path, content):

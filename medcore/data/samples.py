@@ -118,7 +118,7 @@ SAMPLES = (
     Sample(
         name="progression",
         title="Synthetic kidney disease, 1,200 courses",
-        rows=1200,
+        rows=11129,
         outcome="kidney_failure_within_year",
         question="Will the kidneys of this synthetic patient fail within a year of the last visit?",
         teaches="One row a visit: irregular visits, and tests ordered the more the sicker somebody "

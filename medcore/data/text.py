@@ -47,7 +47,13 @@ def _read(path: Path, options: dict) -> pd.DataFrame:
     except UnicodeDecodeError:
         # Optimism costs nothing: only a file that fails as UTF-8 is looked at byte by byte.
         other = _guess_encoding(path)
+    try:
         return _parse(path, _find_dialect(head, other, path), options)
+    except UnicodeDecodeError:
+        raise DataError(
+            f"'{path.name}' is written in no one alphabet: it is not UTF-8, and not {other} "
+            "throughout; save it as UTF-8 and try again."
+        ) from None
 
 
 def _read_head(path: Path) -> bytes:

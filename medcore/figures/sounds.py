@@ -60,7 +60,7 @@ def pitch_of_band(band: int, bands: int, highest: float = RATE / 2) -> float:
     """Return the pitch in the middle of a band, in Hz.
 
     >>> round(pitch_of_band(0, 64))
-    87
+    79
     """
     step = (to_mel(highest) - to_mel(LOWEST)) / (bands + 1)
     return float(to_hertz(to_mel(LOWEST) + (band + 1) * step))
