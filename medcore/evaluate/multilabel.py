@@ -36,7 +36,7 @@ DRAWN = {
     "calibration_by_class": calibration_curve,
 }
 # Resamples × patients × findings: beyond, fewer resamples tell as much and take minutes less.
-MOST_CELLS = 20_000_000
+MOST_CELLS = 10_000_000
 FEWEST_RESAMPLES = 100
 FEWEST = 10
 
