@@ -24,6 +24,7 @@ from medcore.store import (
     save_dataset,
     save_settings,
 )
+from tests.note_rows import note_dataset
 from tests.picture_rows import picture_dataset
 
 QUICK = {"evaluate.resamples": 100, "train.epochs": 2, "model.width": 8, "model.layers": 1}
@@ -83,6 +84,11 @@ def a_picture_table() -> Dataset:
     return dataset
 
 
+def a_note_table() -> Dataset:
+    """Return notes with a number beside; some rows have no note."""
+    return note_dataset(150, table=True)
+
+
 def a_followed_table() -> Dataset:
     """Return heart failure as a table of its own, whose settings are not those of other cases."""
     return replace(load_sample("heart_failure"), name="Follow-up", sha256="3" * 64)
@@ -92,6 +98,10 @@ CASES = {
     "pictures": (
         a_picture_table,
         {"model.name": "resnet_small", "data.roles": {"place": "outcome"}, "train.batch_size": 32},
+    ),
+    "notes": (
+        a_note_table,
+        {"model.name": "tfidf", "data.roles": {"place": "outcome"}},
     ),
     "rival": (lambda: load_sample("heart_failure"), {"model.name": "logistic"}),
     "binary": (lambda: load_sample("heart_failure"), {"model.name": "mlp"}),

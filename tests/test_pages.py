@@ -730,6 +730,26 @@ def test_explain_shows_where_a_network_looked_and_which_images_it_takes_for_alik
     check(app)
 
 
+def test_explain_colours_the_words_of_a_note_that_moved_the_prediction(open_case, ask_here):
+    app = open_case("explain", "notes")
+    app.segmented_control(key="explain_view").set_value("text").run()
+    check(app)
+    said = words(app)
+    assert "Orange words speak" in said and "Sanity check passed" in said
+    assert "The shares add up" in said
+    (table,) = (f.value for f in app.dataframe if "Share" in f.value)
+    assert {"Word", "Share", "Times in the note"} == set(table.columns) and len(table) > 5
+
+
+def test_predict_takes_a_note_in_a_field_of_its_own(open_case, ask_here):
+    app = open_case("predict", "notes")
+    (field,) = app.text_area
+    field.set_value("Productive cough with fever. Infiltrate on the film. Слабость 🩺")
+    next(b for b in app.button if b.label == "Predict").click().run()
+    check(app)
+    assert "Risk of place" in words(app)
+
+
 def test_predict_shows_the_training_images_most_like_a_new_one(open_case, kept, ask_here):
     app = open_case("predict", "pictures")
     workspace = open_workspace(open_home(), kept[1])

@@ -87,8 +87,7 @@ def _check_missing(column: Column, values: pd.Series, visits: bool) -> Iterator[
             "warning" if share > MANY_MISSING else "hint",
             (column.name,),
             f"{column.name} is missing in {_share(count, share)}",
-            "A stand-in value is learned from training patients, and the model is told what was "
-            "missing."
+            _then(column)
             + (
                 " With more than half missing, ask whether the column is worth it."
                 if severe
@@ -97,6 +96,15 @@ def _check_missing(column: Column, values: pd.Series, visits: bool) -> Iterator[
             {"missing": count, "share": share},
             Repair(action="ignore_column", column=column.name) if severe else None,
         )
+
+
+def _then(column: Column) -> str:
+    if column.kind in ENCODER_NAMES:
+        return "The model goes by the other inputs there, and knows that it is absent."
+    return (
+        "A stand-in value is learned from training patients, and the model is told what was "
+        "missing."
+    )
 
 
 def _share(count: int, share: float) -> str:

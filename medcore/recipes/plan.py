@@ -179,6 +179,9 @@ def choose_members(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[s
         encoder = choose_audio_encoder(config)
     if kinds == ("text",):
         encoder = choose_text_encoder(config)
+        if encoder == "text_pretrained" and not config.text.fine_tune:
+            # Few notes teach a regression on what a transformer reads better than a network.
+            return ("tfidf", "logistic")
     members = [name.replace("encoder", encoder) for name in RECOMMENDED_OF[kinds[0]]]
     if encoder == "recogniser":
         # Its head is all that learns, and ends in the same place from other random numbers.

@@ -152,7 +152,11 @@ def _choose_rows(dataset: Dataset, row_ids: np.ndarray | None) -> np.ndarray:
 def _block(prepared: Prepared) -> Block:
     if set(prepared.blocks) != {"table"}:
         others = ", ".join(sorted(set(prepared.blocks) - {"table"}))
-        raise ExportError(f"Only tables of numbers and categories are exported, not {others}.")
+        words = any(block.kind == "text" for block in prepared.blocks.values())
+        also = " ONNX knows no tokeniser that reads notes as this model does." if words else ""
+        raise ExportError(
+            f"Only tables of numbers and categories are exported, not {others}.{also}"
+        )
     return prepared.blocks["table"]
 
 

@@ -157,7 +157,9 @@ def load_dataset(workspace: Workspace, identity: str) -> Dataset:
     except (OSError, ValueError, KeyError, TypeError):
         raise StoreError(f"The table of '{row.name}' cannot be read; bring it again.") from None
     media = folder / MEDIA if (folder / MEDIA).is_dir() else None
-    return Dataset(row.name, row.source, row.sha256, frame, columns, ledger, media)
+    return Dataset(
+        row.name, row.source, row.sha256, frame, columns, ledger, media, cache=folder / CACHE
+    )
 
 
 def _describe(dataset: Dataset) -> dict:

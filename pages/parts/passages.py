@@ -17,7 +17,7 @@ from pages.parts.marked_text import Mark, show_marked
 from pages.parts.runs import has_table, question
 from pages.parts.saliency import LIKE, choose_row
 
-HEIGHT, LOOSE = 420, 0.05
+HEIGHT, LONG, LOOSE = 420, 1_500, 0.05
 # A word is coloured from this part of the largest share on, in steps of a third.
 FAINT = 0.12
 
@@ -49,7 +49,8 @@ def show_passages(run: Run, columns: Mapping[str, Column], outcome: Column) -> N
     st.markdown(
         f"Orange words speak **for “{target}”**, blue ones against it; hover for each word's share."
     )
-    show_marked(said["text"], mark_words(said["words"]), HEIGHT)
+    height = HEIGHT if len(said["text"]) > LONG else None
+    show_marked(said["text"], mark_words(said["words"]), height)
     _say_checks(said)
     with st.expander("The words as a table"):
         _show_table(said["table"])
