@@ -22,6 +22,7 @@ from pages.parts.edits import (
     show_proposals,
 )
 from pages.parts.frame import count, open_page
+from pages.parts.note_column import show_column
 from pages.parts.note_privacy import show_privacy
 from pages.parts.note_review import show_contradictions, show_copied, show_says
 from pages.parts.note_source import Note, choose_note, keep_text, kept_text
@@ -83,4 +84,5 @@ if chosen is None:
     st.info("Paste a note or bring one as a file to begin.", icon=":material/clinical_notes:")
 else:
     show_note(chosen)
+show_column()
 edit_words()

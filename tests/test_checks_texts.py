@@ -11,6 +11,10 @@ from medcore.checks import check_dataset
 from medcore.checks.alike import find_alike
 from medcore.checks.texts import check_texts
 from medcore.checks.twins import find_twins
+from medcore.data import make_dataset
+from medcore.lexicon import load_lexicon
+from medcore.notes import scan_column
+from tests.note_pairs import PAIRS
 from tests.note_rows import FILLERS, note_dataset
 
 
@@ -116,3 +120,30 @@ def test_shuffled_outcomes_have_no_telling_word():
 def test_the_findings_stand_among_all_others_and_text_is_usable():
     codes = {finding.code for finding in check_dataset(note_dataset())}
     assert "unusable_kind" not in codes and "telling_word" not in codes
+
+
+def pair_table(planted):
+    """Return the pairs of note and row as one table; notes are `planted` ones or clean twins."""
+    rows = [pair.row | {"note": pair.note.format(pair.planted if planted else pair.clean)}
+            for pair in PAIRS]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_a_whole_column_is_held_against_its_rows():
+    lexicon = load_lexicon()
+    for planted, low, high in ((True, 0.9, 1.0), (False, 0.0, 0.05)):
+        found = list(scan_column(pair_table(planted), "note", lexicon))
+        assert [row.row_id for row in found] == list(range(len(PAIRS)))
+        share = np.mean([bool(row.contradictions) for row in found])
+        assert low <= share <= high
+
+
+def test_contradictions_are_among_the_findings_with_a_row_to_look_at():
+    table = pair_table(True).assign(ill=["yes", "no"] * (len(PAIRS) // 2))
+    dataset = make_dataset(table, "Pairs", "pairs.csv", "0" * 64)
+    columns = tuple(
+        replace(c, kind="text", role="input") if c.name == "note" else c for c in dataset.columns
+    )
+    codes = {f.code: f for f in check_texts(replace(dataset, columns=columns))}
+    assert codes["note_contradicts"].evidence["rows"][0] == 1
+    assert "Notes shows both places" in codes["note_contradicts"].detail

@@ -91,6 +91,14 @@ def test_a_note_of_the_data_set_is_compared_with_its_row(workspace):
     app = open_page("notes", workspace=workspace.id, dataset=row.id)
     assert "The note says 68 years, the row says 86." in words(app)
     assert "The note denies diabetes" in words(app)
+    app.button(key="scan_notes").click().run()
+    check(app)
+    assert "2 of 2 notes looked at" in words(app) and "in 1 note" in words(app)
+    (table,) = (f.value for f in app.dataframe if "What contradicts" in f.value)
+    assert set(table["Row"]) == {1}
+    assert "The note says 68 years, the row says 86." in set(table["What contradicts"])
+    assert any(place.startswith("column age") for place in table["The other place"])
+    assert not [button for button in app.button if button.key == "scan_notes"]
 
 
 @pytest.mark.parametrize(

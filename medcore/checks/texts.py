@@ -28,6 +28,8 @@ MOST_SHARE = 0.05
 # A word gives a class away when nearly all who have it are of the class, and most of the class do.
 SURE, COMMON, LEAST = 0.98, 0.5, 10
 SCRIPT_SHARE = 0.2
+# Notes that are held against their rows; the Notes page looks at all.
+HELD_BESIDE = 100
 
 
 def check_texts(dataset: Dataset) -> Iterator[Finding]:
@@ -45,6 +47,7 @@ def check_texts(dataset: Dataset) -> Iterator[Finding]:
         yield from _check_scripts(column, notes)
         yield from _check_alike(dataset, column, notes)
         yield from _check_words(dataset, column, notes)
+        yield from _check_rows(dataset, column, notes)
 
 
 def _finding(
@@ -175,6 +178,33 @@ def _check_words(dataset: Dataset, column: Column, notes: pd.Series) -> Iterator
             "no input; or take the sentence that tells it out of the notes."
             + (f" Others: {more}." if more else ""),
             {"words": [list(row[:2]) for row in telling[:20]]},
+        )  # fmt: skip
+
+
+def _check_rows(dataset: Dataset, column: Column, notes: pd.Series) -> Iterator[Finding]:
+    """Hold some notes against their rows, where a row holds something a note could contradict."""
+    from medcore.lexicon import load_lexicon
+    from medcore.notes import scan_column
+
+    beside = [c for c in dataset.columns if c.kind in ("number", "category")]
+    if not beside:
+        return
+    places = np.unique(np.linspace(0, len(notes) - 1, HELD_BESIDE).astype(int))
+    rows = dataset.frame.loc[notes.index[places], [column.name, *(c.name for c in beside)]]
+    units = {c.name: c.unit for c in beside}
+    found = [
+        (row.row_id, one)
+        for row in scan_column(rows, column.name, load_lexicon(), units=units)
+        for one in row.contradictions
+    ]
+    if found:
+        count = len({row_id for row_id, _ in found})
+        yield _finding(
+            "note_contradicts", "warning", column,
+            f"contradicts its row, or itself, in {count:,} of {len(rows):,} notes looked at",
+            f"First: row {found[0][0] + 1}: {found[0][1].sentence} Either the note or the row is "
+            "wrong; Notes shows both places, for one row or for the whole column.",
+            {"rows": [row_id + 1 for row_id, _ in found[:20]], "looked at": len(rows)},
         )  # fmt: skip
 
 

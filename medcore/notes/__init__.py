@@ -4,6 +4,7 @@ Pure functions of text; nothing here changes a note. Proposals and edits are the
 """
 
 from medcore.notes.abbreviations import find_abbreviations
+from medcore.notes.column import RowFound, scan_column
 from medcore.notes.context import Finding, find_findings
 from medcore.notes.contradictions import (
     Contradiction,
@@ -34,6 +35,7 @@ __all__ = [
     "Passage",
     "Place",
     "ReadNote",
+    "RowFound",
     "Section",
     "Surrogates",
     "copied_share",
@@ -48,6 +50,7 @@ __all__ = [
     "propose_surrogates",
     "read_note",
     "read_rules",
+    "scan_column",
     "section_at",
     "shift_date",
     "write_rules",
