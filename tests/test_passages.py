@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from medcore.config import RunConfig, change_config
-from medcore.data import configure_dataset
+from medcore.data import configure_dataset, make_dataset, outcome_classes
 from medcore.errors import ConfigError
 from medcore.explanation.notes import explain_note
 from medcore.explanation.subject import Subject
@@ -109,3 +110,30 @@ def test_with_three_classes_shares_add_up_to_the_log_odds():
     assert shares.values.sum() == pytest.approx(
         odds(rest + weights @ values) - odds(rest), abs=1e-3
     )
+
+
+@pytest.mark.parametrize("name", ["tfidf", "text_bag"])
+def test_of_several_findings_each_has_words_of_its_own(name):
+    rng = np.random.default_rng(1)
+    said = {"fluid": "effusion at the base", "shadow": "nodule in the apex"}
+    has = rng.random((160, 2)) < 0.5
+    notes = [". ".join(["Seen today", *(text for text, true in zip(said.values(), row, strict=True)
+                                        if true), "no pain"]) for row in has]  # fmt: skip
+    frame = pd.DataFrame({"note": notes, **{
+        key: np.where(column, "yes", "no") for key, column in zip(said, has.T, strict=True)
+    }})  # fmt: skip
+    values = {"train.epochs": 25, "train.learning_rate": 5e-3, "model.name": name,
+              "text.encoder": "text_bag", "model.width": 16, "data.kinds": {"note": "text"},
+              "data.roles": {"note": "input", **dict.fromkeys(said, "outcome")}}  # fmt: skip
+    config = change_config(RunConfig(), values)
+    dataset = configure_dataset(make_dataset(frame, "Findings", "f.csv", "4" * 64), config)
+    classes, _ = outcome_classes(dataset, config)
+    parts = {"train": np.arange(100), "validation": np.arange(100, 160)}
+    model = fit_model(dataset, parts, config, classes).model
+    asked = Subject(Deployed(model, config), dataset, None, "test", parts["validation"], None)
+    row = int(100 + np.flatnonzero(has[100:].all(axis=1))[0])
+    for finding, text in said.items():
+        words = explain_note(asked, row, "note", finding)["table"]
+        top = [word for word, share, _ in words if share > 0][:3]
+        assert set(text.split()) & set(top)
+        assert not {"effusion", "nodule"} - set(text.split()) & set(top[:2])

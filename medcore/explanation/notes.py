@@ -90,7 +90,8 @@ def _ask_members(
             continue
         if member.preparation not in rows:
             rows[member.preparation] = prepare_rows(preparation, subject.dataset, [row_id])
-        asked = _Asked(member.fitted, fit, rows[member.preparation], column, place, text)
+        fitted, at = _of_finding(member.fitted, place)
+        asked = _Asked(fitted, fit, rows[member.preparation], column, at, text)
         if fit.frozen and not asked.sparse:
             behind.append((member.weight, _vector_score(asked, None), _vector_score(asked, number)))
             last = asked
@@ -124,9 +125,28 @@ def _reads(fitted: Any, column: str, place: int) -> bool:
     """Tell whether a member reads the column in a way that can be followed word by word."""
     if isinstance(fitted, TrainedNetwork):
         return column in fitted.spec["network"]["blocks"]
+    if not isinstance(fitted, PlainModel):
+        return False
+    fitted, place = _of_finding(fitted, place)
     if fitted.spec["formula"] not in ("linear", "sparse") or "features" in fitted.spec:
         return False
     return fitted.spec["task"] == "regression" or place in fitted.arrays["places"]
+
+
+def _of_finding(fitted: Any, place: int) -> tuple[Any, int]:
+    """Return, of a model of several findings, that of the one asked about, and its output."""
+    if isinstance(fitted, PlainModel) and "findings" in fitted.spec:
+        from medcore.models.labels import split_labels
+
+        return split_labels(fitted)[place], 1
+    return fitted, place
+
+
+def _measure(asked: _Asked) -> Any:
+    from medcore.models.passages import finding_score
+    from medcore.models.saliency import class_score
+
+    return finding_score if asked.fitted.spec["task"] == "multilabel" else class_score
 
 
 def _linear(asked: _Asked, seed: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int]:
@@ -170,7 +190,7 @@ def _vector_score(asked: _Asked, seed: int | None) -> Score:
 
     if isinstance(asked.fitted, TrainedNetwork):
         look, scale = _look(asked, seed), asked.block.scale
-        return lambda vector: vector_piece(look, vector, scale)
+        return lambda vector: vector_piece(look, vector, scale, _measure(asked))
     fit, link = asked.fit, asked.fitted.spec["link"]
     weights, raw, row, start, at = _linear(asked, seed)
     own = slice(start, start + len(fit.plain_mean))
@@ -220,7 +240,7 @@ def _tell_tokens(asked: _Asked, seed: int | None) -> Told:
     """Return what a network says that reads the tokens itself."""
     from medcore.models.passages import token_shares
 
-    shares = token_shares(_look(asked, seed), asked.fit.hidden)
+    shares = token_shares(_look(asked, seed), asked.fit.hidden, _measure(asked))
     return _place_tokens(asked, load_tokenizer(asked.fit.tokenizer), shares)
 
 

@@ -18,6 +18,7 @@ from medcore.models.fusion import Piece
 from medcore.models.saliency import Look, class_score
 
 STEPS = 32
+Measure = Callable[[Tensor, int], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ def integrate(
     return Shares(values.double().cpu().numpy(), difference)
 
 
-def token_shares(look: Look, hidden: int) -> Shares:
+def token_shares(look: Look, hidden: int, measure: Measure = class_score) -> Shares:
     """Return the shares of the tokens of a note that a network reads itself, (length,)."""
     fusion: Any = look.network.encoder
     layer = fusion.encoders[fusion.keys.index(look.key)].embedding
@@ -66,7 +67,7 @@ def token_shares(look: Look, hidden: int) -> Shares:
     def score(point: Tensor) -> Tensor:
         handle = layer.register_forward_hook(lambda _module, _inputs, _output: point)
         try:
-            return class_score(look.network(look.inputs), look.place).sum()
+            return measure(look.network(look.inputs), look.place).sum()
         finally:
             handle.remove()
 
@@ -127,10 +128,20 @@ def odds_of(raw: Tensor, place: int, link: str) -> Tensor:
     return class_score(raw[None, None], place)[0]
 
 
-def vector_piece(look: Look, vector: Tensor, scale: tuple[np.ndarray, np.ndarray]) -> Tensor:
+def finding_score(output: Tensor, place: int) -> Tensor:
+    """Return a finding's own log-odds, whatever the others are; (rows,) of (rows, members, …)."""
+    return output.mean(dim=1)[:, place]
+
+
+def vector_piece(
+    look: Look,
+    vector: Tensor,
+    scale: tuple[np.ndarray, np.ndarray],
+    measure: Measure = class_score,
+) -> Tensor:
     """Return a network's score with another vector in place of the note's, as it is read."""
     mean, spread = (torch.from_numpy(np.asarray(part)).float() for part in scale)
     inputs = dict(look.inputs)
     present = inputs[look.key].present
     inputs[look.key] = Piece(((vector - mean) / spread)[None], present)
-    return class_score(look.network(inputs), look.place).sum()
+    return measure(look.network(inputs), look.place).sum()
