@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from medcore.config import RunConfig, change_config
 from medcore.errors import DataError, FitError
 from medcore.models import ENCODERS, build_network
+from medcore.models.baselines import TERMS_C
 from medcore.models.fusion import start_weights
 from medcore.models.pretrained import (
     bundled_text_model,
@@ -208,7 +209,7 @@ def test_tfidf_is_the_regression_that_scikit_learn_fits(dataset):
     said = predict_rows(fitted.model, dataset, HELD)
     preparation = fitted.model.preparations[0]
     rows = prepare_rows(preparation, dataset, TRAIN)
-    oracle = LogisticRegression(C=10.0, max_iter=1000, tol=1e-3).fit(
+    oracle = LogisticRegression(C=TERMS_C, max_iter=1000, tol=1e-3).fit(
         term_values(rows), rows.outcome
     )
     theirs = oracle.predict_proba(term_values(prepare_rows(preparation, dataset, HELD)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from medcore.config import Task
 
-TERMS_C = 10.0
+TERMS_C = 50.0
 
 
 class Prevalence:
