@@ -39,9 +39,12 @@ def test_a_group_that_is_called_wrongly_more_often_is_named_and_no_other():
     age = rng.uniform(20, 80, 400)
     right = rng.random(400) < np.where(site == "south", 0.6, 0.95)
     table = pd.DataFrame({"site": site, "age": age}).astype({"site": "string"})
-    columns = (Column("site", "category", "site"), Column("age", "number", "input"))
+    columns = (
+        Column("site", "category", "site"), Column("age", "number", "input"),
+        Column("sign", "category", "outcome"),
+    )  # fmt: skip
     rows = called(rng.choice(["a", "b"], 400), right)
-    (found,) = shared_traits(rows, table, columns).itertuples()
+    (found,) = shared_traits(rows, table.assign(sign=rows["outcome"]), columns).itertuples()
     assert (found.column, found.group) == ("site", "south")
     assert found.wrong == int((~right[site == "south"]).sum())
     assert found.low < found.share < found.high
@@ -58,6 +61,14 @@ def test_numbers_are_cut_into_thirds_and_small_groups_tell_nothing():
     assert found["group"][0].endswith("to 80")
     right = np.r_[np.zeros(9, bool), np.ones(291, bool)]
     assert "rare" not in set(shared_traits(called(["a"] * 300, right), table, columns)["column"])
+
+
+def test_an_outcome_that_is_called_wrongly_more_often_is_named_once():
+    outcome = np.repeat(["a", "b"], 100)
+    columns = (Column("sign", "category", "outcome"),)
+    table = pd.DataFrame({"sign": outcome}).astype("string")
+    found = shared_traits(called(outcome, outcome == "a"), table, columns)
+    assert found[["column", "group"]].values.tolist() == [["sign", "b"]]
 
 
 def test_without_wrong_calls_nothing_is_shared():

@@ -89,6 +89,9 @@ def test_the_neighbours_of_a_test_image_come_with_outcomes_and_a_check(kept):
     likeness = [near["likeness"] for near in said["nearest"]]
     assert likeness == sorted(likeness, reverse=True)
     assert 0 <= said["overlap"] < 1
+    assert sum(said["usual"].values()) == pytest.approx(1)
+    place = subject.dataset.frame["place"].loc[read_embeddings(run.folder, "scan").row_id]
+    assert said["usual"]["upper"] == (place == "upper").mean()
     assert json.dumps(said)
 
 

@@ -12,6 +12,7 @@ from medcore.records import Column
 
 # Groups smaller than this tell nothing; numbers are cut into so many groups of equal size.
 FEWEST, MOST_GROUPS, PIECES = 10, 12, 3
+TOLD = ("outcome", "event")
 
 
 def worst_cases(frame: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
@@ -49,8 +50,11 @@ def shared_traits(
     where its interval lies above that of the rest; the largest difference first.
     """
     wrong = (called["called"] != called["outcome"]).to_numpy()
-    groups = {"outcome": called["outcome"].reset_index(drop=True)}
+    named = [column.name for column in columns if column.role in TOLD]
+    groups = {(named or ["outcome"])[0]: called["outcome"].reset_index(drop=True)}
     for column in columns:
+        if column.name in named:
+            continue
         values = table[column.name].reindex(called["row_id"]).reset_index(drop=True)
         if column.kind in ("number", "category"):
             groups[column.name] = _words(values, column)

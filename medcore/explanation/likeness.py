@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from medcore.errors import ConfigError
 from medcore.explanation.subject import Subject
 from medcore.recipes.embeddings import NEIGHBOURS, embed_column, looking_member, read_embeddings
+
+# A patient has one of the classes.
+ONE_OF = ("binary", "multiclass")
 
 
 def find_similar(
@@ -24,9 +28,10 @@ def find_similar(
     """Return the training images most like a row's, or like a network's `vector`, JSON-ready.
 
     `nearest`: `row`, `likeness` (the cosine, 1 for the same) and `outcome` of each; `compared`: how
-    many training images; `overlap` and `chance`: the share of neighbours that a network which
-    learned nothing finds too, and that anyone finds by luck; `network`: who compared. Raises
-    `StoreError` for a model that was kept without vectors, `ConfigError` for a row without image.
+    many training images; `usual`: the share of each class among them; `overlap` and `chance`: the
+    share of neighbours that a network which learned nothing finds too, and that anyone finds by
+    luck; `network`: who compared. Raises `StoreError` for a model that was kept without vectors,
+    `ConfigError` for a row without image.
     """
     member = looking_member(subject.deployed.model, column)
     if member is None:
@@ -39,17 +44,23 @@ def find_similar(
     if not np.isfinite(point).all():
         raise ConfigError("This patient has no image to compare.")
     found, cosine = kept.nearest(point, leave=-1 if row is None else row)
-    outcome = subject.dataset.frame.loc[found, subject.deployed.model.cohort.outcome]
+    outcomes = subject.dataset.frame.loc[kept.row_id, subject.deployed.model.cohort.outcome]
+    outcome = outcomes.loc[found]
     return {
         "nearest": [
             {"row": int(place), "likeness": float(like), "outcome": _plain(happened)}
             for place, like, happened in zip(found, cosine, outcome, strict=True)
         ],
         "compared": len(kept.row_id),
+        "usual": _shares(outcomes) if subject.deployed.model.task in ONE_OF else {},
         "overlap": kept.overlap,
         "chance": min(1.0, NEIGHBOURS / max(1, len(kept.row_id) - 1)),
         "network": member.name,
     }
+
+
+def _shares(outcomes: pd.Series) -> dict[str, float]:
+    return {str(k): float(v) for k, v in outcomes.value_counts(normalize=True).items()}
 
 
 def _plain(value: Any) -> Any:

@@ -33,7 +33,10 @@ def show_similar(
     except MedcoreError as error:
         st.info(str(error), icon=":material/info:")
         return
-    st.markdown(write_nearest(said["nearest"], outcome.name, target, run.summary["task"]))
+    words = write_nearest(said["nearest"], outcome.name, target, run.summary["task"])
+    if (usual := said["usual"].get(target)) is not None:
+        words += f" Of all {said['compared']:,} compared, {usual:.0%} had."
+    st.markdown(words)
     dataset = state.table_of(run.dataset)
     flowing = st.container(horizontal=True)
     for near in said["nearest"]:

@@ -63,7 +63,7 @@ def show_saliency(run: Run, columns: Mapping[str, Column], outcome: Column) -> N
         return
     pixels, found = np.array(said["pixels"], np.uint8), np.array(said["found"])
     left, right = st.columns(2)
-    left.image(enlarge(pixels, SIDE), caption=_name_image(said["slice"]))
+    left.image(enlarge(pixels, SIDE), caption=_name_image(said["slice"]), width="stretch")
     right.image(
         enlarge(_overlay(pixels, found, opacity), SIDE),
         caption=f"Orange speaks for “{target}”, blue against it ({_name(method, said['layer'])})",
