@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
@@ -289,3 +290,27 @@ def test_an_interval_from_influences_shrinks_with_the_root_of_the_patients():
     wide = influence_metric(0.0, values[:100], np.arange(100))
     narrow = influence_metric(0.0, values, np.arange(400))
     assert wide.high / narrow.high == pytest.approx(2, rel=0.01)
+
+
+def _cross_fitted(seed: int, rows: int = 300) -> Compared:
+    """Return a confounded cohort whose mean effect is 2, least squares left out by halves."""
+    x, t, y, chance, *_ = _confounded(rows, seed)
+    design, half = np.column_stack([np.ones(rows), x]), np.arange(rows) % 2
+    means = np.empty((2, rows))
+    for fold in (0, 1):
+        for arm in (0, 1):
+            learn = (half != fold) & (t == arm)
+            told = np.linalg.lstsq(design[learn], y[learn], rcond=None)[0]
+            means[arm, half == fold] = design[half == fold] @ told
+    return Compared(y, t, chance, means[0], means[1], np.arange(rows))
+
+
+def test_nineteen_in_twenty_intervals_hold_the_truth():
+    cohorts = 600
+    held = 0
+    for seed in range(cohorts):
+        found = estimate_effects(_cross_fitted(1000 + seed), binary=False)["ate"]
+        held += found.low <= 2 <= found.high
+    # What 600 intervals of 95 % hold in 999 of 1,000 cases.
+    low, high = scipy.stats.binom.ppf([0.0005, 0.9995], cohorts, 0.95)
+    assert low <= held <= high
