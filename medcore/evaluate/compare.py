@@ -25,6 +25,9 @@ def compare_predictions(
     Patients are drawn together for both models (paired bootstrap); AUROC by DeLong 1988 where each
     patient has one row. Raises `DataError` unless both were judged on the same rows and outcomes.
     """
+    if first.task == "effect":
+        _check_question(first, second)
+        return compare_effects(first, second, configs[0])
     ours, theirs = _same_rows(first, second, configs)
     config = configs[0]
     rng = generator(config.seed, "compare")
@@ -43,6 +46,8 @@ def paired_p(
     None where it has no answer: more than two classes, or patients with several rows. Raises
     `DataError` as `compare_predictions`.
     """
+    if first.task == "effect":
+        return None
     ours, theirs = _same_rows(first, second, configs)
     if first.task != "binary" or not ours.alone:
         return None
@@ -54,10 +59,7 @@ def _same_rows(
     first: Predictions, second: Predictions, configs: tuple[RunConfig, RunConfig]
 ) -> tuple[Judged, Judged]:
     """Return the test rows of both models; raises `DataError` where they are not the same."""
-    if _question(first) != _question(second):
-        raise DataError("These models predict different outcomes, so they cannot be compared.")
-    if first.task == "effect":
-        return compare_effects(first, second, configs[0])
+    _check_question(first, second)
     ours, theirs = (
         judge_rows(predictions, "model", config)
         for predictions, config in zip((first, second), configs, strict=True)
@@ -69,6 +71,11 @@ def _same_rows(
             "could be one between patients; train both with the same data, split and seed."
         )
     return ours, theirs
+
+
+def _check_question(first: Predictions, second: Predictions) -> None:
+    if _question(first) != _question(second):
+        raise DataError("These models predict different outcomes, so they cannot be compared.")
 
 
 def _question(predictions: Predictions) -> tuple:
