@@ -20,7 +20,14 @@ from medcore.sound import (
     mel_bands,
 )
 from medcore.sound.spectra import FLOOR, POINTS, WINDOW, to_hertz, to_mel
-from medcore.train.audio import add_noise, change_sounds, hide_parts, shift_pitch, shift_time
+from medcore.train.audio import (
+    add_noise,
+    change_sounds,
+    draw_pieces,
+    hide_parts,
+    shift_pitch,
+    shift_time,
+)
 from tests.tone_rows import sing
 
 
@@ -157,6 +164,15 @@ def test_noise_on_a_spectrogram_is_like_noise_on_the_samples():
     assert np.allclose(shape, power.mean(axis=1) / power.mean(), rtol=0.06)
     spread = [values.std(axis=1) / values.mean(axis=1) for values in (drawn, power)]
     assert np.abs(spread[0] / spread[1] - 1).max() < 0.25
+
+
+def test_a_piece_is_whole_and_up_to_its_share():
+    torch.manual_seed(0)
+    pieces = draw_pieces(2000, 100, 0.2, torch.device("cpu"))
+    lengths = pieces.sum(dim=1)
+    assert lengths.max() <= 21 and lengths.max() >= 19 and 9 < lengths.float().mean() < 11
+    edges = (pieces[:, 1:] != pieces[:, :-1]).sum(dim=1)
+    assert (edges <= 2).all()
 
 
 def test_hidden_parts_are_pieces_of_the_share_asked_for(heard):
