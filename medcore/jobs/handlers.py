@@ -281,7 +281,7 @@ def recogniser(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] |
         return None
     # The file holds all texts; lists of jobs are read often, and show those heard wrongly.
     texts = sorted(result["texts"], key=lambda row: row["said"] == row["heard"])
-    return result | {"texts": texts[:MOST_TEXTS], "recordings": len(texts)}
+    return result | {"texts": texts[:MOST_TEXTS]}
 
 
 def blank(workspace: Workspace, job: Job, watch: Watch) -> dict[str, Any] | None:
