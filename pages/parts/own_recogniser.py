@@ -122,11 +122,8 @@ def _show_result(result: Mapping[str, Any]) -> None:
     st.caption("To transcribe with it, choose it under “Speech model and language” on Dictate.")
     table = pd.DataFrame(result["texts"])
     wrong = table[table["said"] != table["heard"]]
-    shown = (
-        ""
-        if len(table) == result["counts"]["recordings"]
-        else f", of {result['recordings']:,} judged"
-    )
+    judged = result["counts"]["recordings"]
+    shown = "" if len(table) == judged else f", of {judged:,} judged"
     with st.expander(f"What was said and heard: {len(wrong):,} of {len(table):,} differ{shown}"):
         st.dataframe(
             table.assign(row=table["row"] + 1).head(LINES), hide_index=True,
