@@ -196,6 +196,17 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(rows, roles, changes, sen
         fold(rows, roles=roles, **changes)
 
 
+def test_several_outcomes_must_not_change_from_visit_to_visit():
+    rows = [(*row, "yes" if row[0] == "a" else "no") for row in two_patients()]
+    rows[3] = (*rows[3][:-1], None)
+    roles = {"who": "patient", "month": "visit", "ill": "outcome", "lame": "outcome"}
+    folded = fold(rows, "who month marker sex ill lame", roles)
+    assert folded.frame[["ill", "lame"]].to_numpy().tolist() == [["no", "yes"], ["yes", "no"]]
+    rows[0] = (*rows[0][:-1], "no")
+    with pytest.raises(ConfigError, match="'lame' changes from visit to visit"):
+        fold(rows, "who month marker sex ill lame", roles)
+
+
 def test_dates_are_times_too():
     rows = [
         (who, f"2024-0{month}-01", float(month), sex, ill)

@@ -10,6 +10,7 @@ from medcore.config import RunConfig, SeriesConfig, change_config
 from medcore.data import configure_dataset
 from medcore.data.course import Window, write_window
 from medcore.data.progression import progression_dataset
+from medcore.errors import FitError
 from medcore.evaluate.ranking import compare_areas
 from medcore.models.series import SERIES_ENCODERS
 from medcore.models.series.moments import LEAD, split_moments, time_since_known
@@ -19,6 +20,7 @@ from medcore.prepare.summary import SUMMARY, summarise_windows
 from medcore.prepare.windows import Windows
 from medcore.recipes.units import fit_unit
 from medcore.train import predict_network
+from medcore.train.balance import balance_rows
 from medcore.train.series import change_series
 from tests.prepared_rows import fit
 
@@ -271,3 +273,25 @@ def test_a_course_tells_more_than_its_last_values_where_missingness_is_informati
         said[name] = predict_member(unit.fitted, test)[:, 1]
     gain, low, _, _ = compare_areas(test.outcome, said["gru_d"], said["last_logistic"])
     assert gain > 0.05 and low > 0
+
+
+@pytest.mark.parametrize(
+    "strategy", ["class_weight", "focal", "logit_adjusted", "balanced_sampler", "oversample"]
+)
+def test_strategies_for_rare_outcomes_work_with_courses(courses, strategy):
+    dataset, preparation, rows = courses
+    learn, judge = (prepare_rows(preparation, dataset, part) for part in (rows[:80], rows[80:]))
+    config = small_config(**{"balance.strategy": strategy})
+    unit = fit_unit("gru_d", 0, "gru_d", learn, judge, config, folder=None,
+                    emit=lambda _: None, stopping=lambda: False)  # fmt: skip
+    assert np.isfinite(unit.judged).all() and len(unit.judged) == len(judge.row_id)
+
+
+def test_mixup_and_smote_are_refused_with_the_reason(courses):
+    dataset, preparation, rows = courses
+    train = prepare_rows(preparation, dataset, rows[:80])
+    with pytest.raises(FitError, match="Mixup cannot mix courses"):
+        fit(train, None, small_config(**{"augment.mixup": 0.2}), name="gru_d")
+    with pytest.raises(FitError, match="'visits' is not one"):
+        balance_rows(train, small_config(**{"balance.strategy": "smote"}).balance,
+                     np.random.default_rng(0))  # fmt: skip

@@ -27,8 +27,8 @@ class Answer:
 
     `possible` (visits,) bool: may be an index visit; `values` the outcome by column, in the order
     of the visits, missing where it is not known; `columns` replace the data set's of the same name
-    or are new. `timed` tells that the time of the event is known. `usual` is the index visit where
-    none was asked for, `why` says why a visit has no outcome.
+    or are new. `usual` is the index visit where none was asked for, `why` says why a visit has no
+    outcome.
     """
 
     possible: np.ndarray
@@ -47,16 +47,11 @@ def answer_visits(dataset: Dataset, visits: Visits, index: np.ndarray, config: R
     horizon = config.series.horizon
     if find_event(dataset) is not None:
         return _answer_event(dataset, visits, index, config)
-    outcome, *others = (*dataset.with_role("outcome"), None)
-    moving = [c.name for c in others if c and varies(visits.frame[c.name], visits.first)]
-    if moving or (others[:-1] and varies(visits.frame[outcome.name], visits.first)):
-        raise ConfigError(
-            f"'{(moving or [outcome.name])[0]}' changes from visit to visit; several findings at "
-            "once must be the same in all rows of a patient: keep one outcome."
-        )
+    outcomes = dataset.with_role("outcome")
     everywhere = np.ones(len(index), dtype=bool)
-    if outcome is None:
-        return Answer(everywhere, {}, (), "last")
+    if len(outcomes) != 1:
+        return _answer_several(visits, outcomes, everywhere)
+    outcome = outcomes[0]
     values = visits.frame[outcome.name]
     if not varies(values, visits.first):
         if horizon is not None:
@@ -71,6 +66,19 @@ def answer_visits(dataset: Dataset, visits: Visits, index: np.ndarray, config: R
     if number and values.nunique() > 2:
         return _answer_number(visits, outcome, index, horizon)
     return _answer_status(visits, outcome, index, config)
+
+
+def _answer_several(visits: Visits, outcomes: tuple[Column, ...], everywhere: np.ndarray) -> Answer:
+    """Several findings of each patient, none of which changes from visit to visit; or none."""
+    moving = [c.name for c in outcomes if varies(visits.frame[c.name], visits.first)]
+    if moving:
+        raise ConfigError(
+            f"'{moving[0]}' changes from visit to visit; several findings at once must be the same "
+            "in all rows of a patient: keep one outcome."
+        )
+    frames = ((c.name, visits.frame[c.name]) for c in outcomes)
+    settled = {name: values.groupby(visits.first).transform("first") for name, values in frames}
+    return Answer(everywhere, settled, outcomes, "last")
 
 
 def varies(values: pd.Series, first: np.ndarray) -> bool:
