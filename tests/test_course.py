@@ -32,7 +32,9 @@ def test_each_patient_becomes_a_row_with_their_visits_and_what_never_changes():
     windows = [read_window(word) for word in folded.frame["visits"]]
     assert windows == [(0, 4, 9.0), (4, 7, 6.0)]
     assert folded.visits["marker"].tolist()[4:] == [7.0, 8.0, 9.0]
-    assert "7 visits of 2 patients became 2 rows" in folded.ledger[-1].reason
+    told = {entry.step: entry.reason for entry in folded.ledger}
+    assert "7 visits of 2 patients became 2 rows" in told["visits"]
+    assert told["measured at visits"].startswith("Measured at these visits: marker 86%;")
 
 
 def test_visits_in_any_order_are_put_in_that_of_time_and_the_ledger_says_so():
@@ -163,7 +165,8 @@ def test_who_has_no_visit_up_to_the_index_time_is_set_aside_and_counted():
     folded = fold(rows, "who month marker start ill", roles, series__index="start")
     assert folded.frame["who"].tolist() == ["a", "c"]
     assert [read_window(word) for word in folded.frame["visits"]] == [(0, 1, 5.0), (4, 5, 5.0)]
-    assert "1 patients have no possible index visit" in folded.ledger[-1].reason
+    told = {entry.step: entry.reason for entry in folded.ledger}
+    assert "1 patients have no possible index visit" in told["visits"]
 
 
 def test_history_limits_how_far_back_is_looked():

@@ -17,6 +17,7 @@ from medcore.errors import ConfigError, DataError
 from medcore.explanation.course import explain_course, predict_course
 from medcore.explanation.subject import open_subject
 from medcore.figures import draw_course_map, draw_trajectory
+from medcore.report import write_report
 from medcore.store.folder import read_json
 from medcore.validation.work import validate_run
 from tests.visit_rows import two_patients, visit_config, visit_dataset
@@ -101,6 +102,15 @@ def test_the_shares_of_a_course_make_up_the_difference_to_usual_results(finished
         _, points = draw_trajectory(said["trajectory"], "yes", "Risk", "month", 0.2)
         assert points["value"].between(points["low"], points["high"]).all()
         assert figure.data[0].z.shape == found.shape
+
+
+def test_the_report_tells_what_was_measured_at_visits_and_why_there_is_no_onnx(finished, tmp_path):
+    folder, dataset, _ = finished
+    report = write_report(folder, tmp_path / "report", dataset=dataset)
+    told = (tmp_path / "report" / "tripod_ai.csv").read_text(encoding="utf-8")
+    assert "Measured at these visits: egfr" in told
+    assert "not visits" in report.export
+    assert not (tmp_path / "report" / "model.onnx").exists()
 
 
 def test_a_model_without_a_network_has_no_shares_of_visits(tmp_path):

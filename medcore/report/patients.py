@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from medcore.data.course.fold import MEASURED_AT
 from medcore.report.facts import Facts
 from medcore.report.numbers import write_measure
 
@@ -125,10 +126,13 @@ def say_missing(facts: Facts) -> str | None:
         for column in _columns(facts)
         if column["role"] == "input" and column["parts"]["all"]["missing"]
     ]
+    courses = [
+        f" {entry['reason']}" for entry in facts.dataset["ledger"] if entry["step"] == MEASURED_AT
+    ]
     if not gaps:
-        return "No input misses a value."
+        return f"No {'other ' if courses else ''}input misses a value.{''.join(courses)}"
     listed = ", ".join(f"{name} {n:,} ({n / rows:.1%})" for n, name in sorted(gaps, reverse=True))
-    return f"Missing values by input: {listed}."
+    return f"Missing values by input: {listed}.{''.join(courses)}"
 
 
 def say_split(facts: Facts) -> str:

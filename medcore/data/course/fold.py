@@ -15,12 +15,14 @@ import pandas as pd
 from medcore.config import Kind, RunConfig, generator
 from medcore.data.course.answers import Answer, answer_visits, varies, visit_unit, write_span
 from medcore.data.course.visits import Visits, last_known, order_visits, read_times
-from medcore.data.course.window import Window, trim_window, write_window
+from medcore.data.course.window import Window, read_window, trim_window, write_window
 from medcore.data.ledger import note_step
 from medcore.errors import ConfigError, DataError
 from medcore.records import Column, Dataset
 
 NAME = "visits"
+# The ledger's step that says how often things were measured; the report quotes it.
+MEASURED_AT = "measured at visits"
 MEASURED = ("number", "category")
 CHOICES = ("auto", "first", "last", "random", "every")
 
@@ -232,12 +234,7 @@ def _tell_fold(
         "random": "one possible one of each patient, drawn at random",
         "every": "each possible one",
     }.get(choice, f"the last one up to the time in '{choice}'")
-    used = sum(
-        int(stop) - int(start)
-        for start, stop in (
-            word.split("@")[0].split(":") for word in folded.frame.get(NAME, pd.Series(dtype=str))
-        )
-    )
+    used = int(_seen_visits(folded).sum())
     reason = (
         f"{len(visits.time):,} visits of {patients:,} patients became {len(folded.frame):,} rows, "
         f"one an index visit: {each}. Nothing after it is looked at; up to it they have {used:,} "
@@ -248,7 +245,28 @@ def _tell_fold(
         reason += "before it are left out."
     if kept < patients:
         reason += f" {patients - kept:,} patients have no possible index visit and are set aside."
-    return note_step(folded, before, "visits", reason)
+    folded = note_step(folded, before, "visits", reason)
+    return _tell_shares(folded) if is_course(folded.columns) else folded
+
+
+def _seen_visits(folded: Dataset) -> np.ndarray:
+    """Return which visits any row looks at, bool (visits,)."""
+    edges = np.zeros(len(folded.visits) + 1, dtype=np.int64)
+    if is_course(folded.columns):
+        for word in folded.frame[series_column(folded.columns).name]:
+            window = read_window(word)
+            edges[window.start] += 1
+            edges[window.stop] -= 1
+    return edges[:-1].cumsum() > 0
+
+
+def _tell_shares(folded: Dataset) -> Dataset:
+    """Say how often each thing was measured at the visits that are looked at."""
+    names = series_column(folded.columns).made_of
+    shares = folded.visits.loc[_seen_visits(folded)].iloc[:, 1:].notna().mean()
+    listed = ", ".join(f"{name} {share:.0%}" for name, share in zip(names, shares, strict=True))
+    reason = f"Measured at these visits: {listed}; what was not stays a gap that the model is told."
+    return note_step(folded, folded, MEASURED_AT, reason, names)
 
 
 def _set_aside_unknown(dataset: Dataset, answer: Answer) -> Dataset:
