@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from medcore.data.dicom.brought import Wishes, read_brought
 from medcore.data.likeness import find_copies, read_prints
@@ -180,3 +181,16 @@ def test_many_images_are_compared_in_the_background(tmp_path, monkeypatch):
     app.run()
     check(app)
     assert "1 pair of equal images and 0 pairs of near copies" in app.warning[0].value
+
+
+def test_an_unusual_image_is_warned_of_and_a_usual_one_described():
+    def page():
+        from pages.parts.patient import _say_images, _warn_of_images
+
+        shares = {"front": 1.0, "side": 0.2, "none": None}
+        _warn_of_images(shares)
+        _say_images(shares)
+
+    app = AppTest.from_function(page).run()
+    assert ["“front”" in warning.value for warning in app.warning] == [True]
+    assert ["20%" in caption.value for caption in app.caption] == [True]
