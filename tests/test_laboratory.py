@@ -361,4 +361,6 @@ def test_strategies_for_rare_classes_are_compared_on_images_with_a_network(tmp_p
 def test_models_fit_what_is_looked_at():
     assert list_models(["number", "date"]) == LABORATORY_MODELS
     assert "tabm" not in list_models(["image"]) and "resnet_small" in list_models(["image"])
+    # Images alone, followed over time.
+    assert {"cox", "deepsurv"} <= set(list_models(["image"]))
     assert {"tabm", "resnet_small"} <= set(list_models(["image", "number"]))
