@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from medcore.apply import open_run, predict_file
 from medcore.config import RunConfig, change_config
+from medcore.data import make_dataset
 from medcore.errors import DataError, FitError
 from medcore.models import ENCODERS, build_network
 from medcore.models.baselines import TERMS_C
@@ -25,6 +27,7 @@ from medcore.models.pretrained import (
     load_reader,
     load_transformer,
 )
+from medcore.pipeline import run
 from medcore.predict import predict_member, predict_rows
 from medcore.prepare import fit_preparation, load_preparation, prepare_rows, save_preparation
 from medcore.prepare.notes import read_vectors
@@ -384,3 +387,44 @@ def test_a_folder_without_weights_is_refused(tmp_path):
 def test_the_installed_transformer_is_found(monkeypatch):
     monkeypatch.delenv("MEDCORE_TEXT_MODEL", raising=False)
     assert has_text_model() and find_text_model().label == "all-MiniLM-L6-v2"
+
+
+@pytest.mark.parametrize("at_hand", [True, False])
+def test_recommended_joins_tfidf_with_the_best_encoder_at_hand(
+    dataset, small_transformer, monkeypatch, at_hand
+):
+    monkeypatch.setattr("medcore.prepare.text.has_text_model", lambda _: at_hand)
+    config = text_config(
+        model__name="recommended", text__encoder="auto", text__model=str(small_transformer)
+    )
+    fitted = fit_text_model(dataset, config)
+    assert set(fitted.model.weights) == {"tfidf", "logistic" if at_hand else "text_bag"}
+    assert sum(fitted.model.weights.values()) == pytest.approx(1.0)
+    # Weights rest on predictions for rows that the members were not fitted on: each of them once.
+    assert sorted(fitted.row_id) == list(range(100)) and set(fitted.fold) == set(range(5))
+    test = np.arange(100, 120)
+    truth = dataset.frame.loc[test, "place"].eq("upper").to_numpy()
+    assert ((predict_rows(fitted.model, dataset, test)[:, 1] > 0.5) == truth).mean() >= 0.9
+
+
+def test_a_run_over_notes_keeps_a_given_division_and_predicts_a_file(tmp_path):
+    dataset = note_dataset(150)
+    frame = dataset.frame.assign(kind=dataset.frame["place"])
+    frame.loc[[0, 130], "kind"] = "both"
+    frame["split"] = ["train"] * 100 + ["validation"] * 25 + ["test"] * 25
+    table = make_dataset(frame[["scan", "kind", "split"]], "Notes", "notes.csv", "5" * 64)
+    config = text_config(
+        model__name="tfidf", evaluate__resamples=100,
+        data__roles={"scan": "input", "kind": "outcome"},
+    )  # fmt: skip
+    judged = run(config, table, folder=tmp_path / "run")
+    assert judged.parts["test"].n == 25
+    # One of two rows of a class stands in training, the other in the test: judged, not dropped.
+    assert judged.parts["test"].metrics["recall_both"].n
+    new = tmp_path / "new.csv"
+    frame[["scan"]].head(12).to_csv(new, index=False)
+    predict_file(open_run(tmp_path / "run"), new, tmp_path / "said.csv")
+    said = pd.read_csv(tmp_path / "said.csv")
+    assert len(said) == 12 and said["predicted"].notna().all()
+    shares = said[[name for name in said if name.startswith("probability_")]]
+    assert shares.shape[1] == 3 and np.allclose(shares.sum(axis=1), 1)
