@@ -15,6 +15,7 @@ DESIGNS = {
     "randomised": "Chance (randomised)",
 }
 BETTER = {"lower": "Lower", "higher": "Higher"}
+WISHED = {"lower": "To be avoided", "higher": "To be wished for"}
 
 
 def asks_effect(config: RunConfig, dataset: Dataset) -> bool:
@@ -82,18 +83,18 @@ def _choose_meaning(
             format_func=lambda name: f"{outcome} = {name}", key=f"effect_on_{outcome}",
         )  # fmt: skip
         changes |= {"outcome.positive": chosen} if chosen != positive else {}
-    left, right = st.columns(2)
-    with left:
-        design = st.segmented_control(
-            "Who decided on treatment?", list(DESIGNS), default=config.effect.design,
-            required=True, format_func=DESIGNS.get, help=fields["design"].description,
-            key=f"design_{treatment}",
-        )  # fmt: skip
-    with right:
-        better = st.segmented_control(
-            f"Better is a … {outcome}", list(BETTER), default=config.effect.better, required=True,
-            format_func=BETTER.get, help=fields["better"].description, key=f"better_{outcome}",
-        )  # fmt: skip
+    design = st.segmented_control(
+        "Who decided on treatment?", list(DESIGNS), default=config.effect.design,
+        required=True, format_func=DESIGNS.get, help=fields["design"].description, wrap=True,
+        key=f"design_{treatment}",
+    )  # fmt: skip
+    titles = WISHED if classes else BETTER
+    better = st.segmented_control(
+        f"{outcome} = {changes.get('outcome.positive', positive)} is" if classes
+        else f"Better is a {outcome} that is",
+        list(titles), default=config.effect.better, required=True, format_func=titles.get,
+        help=fields["better"].description, key=f"better_{outcome}",
+    )  # fmt: skip
     st.caption("Every input must have been known before treatment: set the role of others on Data.")
     return change_config(config, {**changes, "effect.design": design, "effect.better": better})
 
