@@ -316,6 +316,7 @@ def test_a_workspace_is_taken_along_renamed_and_deleted(trained, visit, server, 
 def test_the_threshold_answers_at_once(trained, visit):
     page = visit()
     page.goto(trained)
+    page.get_by_text("At which threshold?", exact=True).click()
     slider = page.get_by_role("slider").first
     slider.wait_for()
     settle(page)
