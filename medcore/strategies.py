@@ -177,6 +177,11 @@ def check_kinds(config: RunConfig, kinds: Mapping[str, Kind]) -> None:
         raise ConfigError(
             "TabM looks at numbers and categories, and no input is one: choose recommended."
         )
+    if name == "tfidf" and "text" not in kinds.values():
+        raise ConfigError(
+            "TF-IDF looks at the words of notes, and no input is a text: choose recommended, or "
+            "give a text column the role input."
+        )
     for kind, names in ENCODER_NAMES.items():
         if name in names and kind not in kinds.values():
             raise ConfigError(

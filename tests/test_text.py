@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from medcore.apply import open_run, predict_file
 from medcore.config import RunConfig, change_config
 from medcore.data import make_dataset
-from medcore.errors import DataError, FitError
+from medcore.errors import ConfigError, DataError, FitError
 from medcore.models import ENCODERS, build_network
 from medcore.models.baselines import TERMS_C
 from medcore.models.fusion import start_weights
@@ -34,6 +34,7 @@ from medcore.prepare.notes import read_vectors
 from medcore.prepare.terms import clean_text, find_terms, learn_terms, term_values, weigh_terms
 from medcore.prepare.tokens import encode_texts, learn_tokenizer, load_tokenizer, stack_tokens
 from medcore.recipes import fit_model
+from medcore.strategies import check_kinds
 from medcore.train.optimizer import build_optimizer
 from medcore.train.text import hide_tokens
 from tests.note_rows import note_dataset
@@ -229,6 +230,12 @@ def test_tfidf_stands_beside_every_model_of_notes_and_beside_no_other(dataset):
     bare = tuple(replace(c, role="ignored") if c.name == "scan" else c for c in table.columns)
     fitted = fit_text_model(replace(table, columns=bare), text_config(model__name="logistic"))
     assert "tfidf" not in fitted.baselines
+
+
+def test_tfidf_without_a_text_is_refused_with_the_reason():
+    with pytest.raises(ConfigError, match="no input is a text"):
+        check_kinds(text_config(model__name="tfidf"), {"age": "number"})
+    check_kinds(text_config(model__name="tfidf"), {"age": "number", "note": "text"})
 
 
 def test_notes_beside_numbers_go_through_the_fusion_and_tfidf_sees_both():

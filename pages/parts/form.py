@@ -119,9 +119,9 @@ def show_model(config: RunConfig, key: str, kinds: Collection[str], task: Task) 
     """Show the models that go with inputs of these kinds and the task; return the one chosen."""
     field = type(config.model).model_fields["name"]
     chosen = config.model.name if suits(config.model.name, task) else field.default
-    other = {
-        name for kind, names in ENCODER_NAMES.items() if kind not in kinds for name in names
-    } - {chosen}
+    other = {name for kind, names in ENCODER_NAMES.items() if kind not in kinds for name in names}
+    other |= set() if "text" in kinds else {"tfidf"}
+    other -= {chosen}
     every = [name for name in get_args(field.annotation) if suits(name, task)]
     fitting = tuple(name for name in every if name not in other)
     shown = FieldInfo.merge_field_infos(field, annotation=Literal[fitting])
