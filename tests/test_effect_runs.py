@@ -243,6 +243,18 @@ def test_every_learner_answers_for_patients_and_exports_or_says_why_not(learner)
 
 
 @pytest.mark.usefixtures("linear")
+@pytest.mark.parametrize("learner", ["tarnet", "dragonnet"])
+def test_a_network_of_effects_writes_down_how_far_it_is_and_learns_the_same(learner, tmp_path):
+    dataset, config = a_trial(120, **{"model.name": learner, "effect.robustness": False})
+    ready = configure_dataset(dataset, config)
+    classes, _ = outcome_classes(ready, config)
+    split = effect_split(ready, config)
+    kept = fit_effects(ready, split, config, classes, folder=tmp_path)
+    assert list(tmp_path.glob(f"{learner}-*.running"))
+    assert np.array_equal(kept.effect, fit_effects(ready, split, config, classes).effect)
+
+
+@pytest.mark.usefixtures("linear")
 def test_a_randomised_trial_takes_the_chance_of_treatment_as_known_and_claims_more():
     dataset, config = a_trial(240, **{"effect.design": "randomised", "effect.share": 0.5,
                                       "effect.robustness": False})  # fmt: skip

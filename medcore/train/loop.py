@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -211,7 +211,7 @@ def _course_key(
     sections = [part.model_dump() for part in (config.train, config.balance, config.augment)]
     parts: list[Any] = [network, *sections, course.fit, course.seed]
     if course.hazards is not None:
-        parts += [course.hazards.name, list(course.hazards.cuts)]
+        parts += [course.hazards.name, asdict(course.hazards)]
     for prepared in (train, validation):
         if prepared is not None:
             parts += key_parts(prepared)
