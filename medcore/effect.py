@@ -15,7 +15,12 @@ from medcore.data import treatment_arms
 from medcore.evaluate import evaluate_predictions
 from medcore.evaluate.benefit import tell_apart
 from medcore.evaluate.causal import Compared
-from medcore.evaluate.effect import check_overlap, inside_trim, judge_effect_groups
+from medcore.evaluate.effect import (
+    FOREST,
+    check_overlap,
+    inside_trim,
+    judge_effect_groups,
+)
 from medcore.evaluate.overlap import describe_balance
 from medcore.recipes.effects import EffectFit
 from medcore.records import Dataset, Evaluation, Predictions
@@ -68,7 +73,8 @@ def describe_question(dataset: Dataset, config: RunConfig) -> dict[str, Any]:
 
 
 def list_rows(dataset: Dataset, fitted: EffectFit, config: RunConfig) -> pd.DataFrame:
-    """Return the rows of `predictions.parquet`: the model's, and those of the robustness tests."""
+    """Return the rows of `predictions.parquet`: the model's, the robustness tests', and
+    those of the causal forest it is compared with."""
     frames = [
         pd.DataFrame({**_columns(fitted.compared), "propensity": fitted.chance,
                       "effect": fitted.effect, "score": fitted.compared.scores, "model": "model"})
@@ -76,6 +82,10 @@ def list_rows(dataset: Dataset, fitted: EffectFit, config: RunConfig) -> pd.Data
     for test, compared in fitted.again.items():
         frames.append(pd.DataFrame({**_columns(compared), "effect": np.nan,
                                     "score": compared.scores, "model": test}))  # fmt: skip
+    if fitted.forest is not None:
+        compared = fitted.compared.with_effect(fitted.forest)
+        frames.append(pd.DataFrame({**_columns(compared), "effect": fitted.forest,
+                                    "score": compared.scores, "model": FOREST}))  # fmt: skip
     sets = len(frames)
     frame = pd.concat(frames, ignore_index=True)
     frame["row_id"] = np.tile(fitted.row_id, sets)

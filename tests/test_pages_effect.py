@@ -10,6 +10,7 @@ from medcore.recipes import learners, nuisance
 from medcore.store import open_home, open_workspace, save_dataset
 from pages.parts.treatment import ELSEWHERE
 from tests.finished_runs import CASES, finish_run
+from tests.test_effect_forest import stand_in
 from tests.test_pages import _server_knows_the_navigation, check, open_page, words
 
 __all__ = ["_server_knows_the_navigation"]
@@ -35,7 +36,12 @@ def kept(tmp_path_factory):
         patch.setattr(learners, "EFFECT_MEMBERS", ("prevalence", "logistic"))
         workspace = open_workspace(open_home(), None)
         patch.setitem(CASES, "effect", (a_programme, ASKED))
-        patch.setitem(CASES, "other", (a_programme, ASKED | {"model.name": "t_learner"}))
+        patch.setitem(
+            CASES,
+            "other",
+            (a_programme, ASKED | {"model.name": "t_learner", "effect.causal_forest": True}),
+        )
+        stand_in(patch)
         runs = {case: finish_run(workspace, case) for case in ("effect", "other")}
         sample = save_dataset(workspace, load_sample("programme"))
         return folder, workspace.id, runs, sample.id
@@ -63,6 +69,18 @@ def test_results_go_from_the_question_to_what_can_be_claimed(visit):
     assert "association" in read and "Placebo test" in read and "E-value" in read
     figures = next(f.value for f in app.dataframe if "Figure" in f.value)
     assert {"Average effect", "Crude difference", "Qini"} <= set(figures["Figure"])
+
+
+def test_results_hold_the_model_against_a_causal_forest_in_one_table(visit):
+    app = visit("results", "other")
+    table = next(f.value for f in app.dataframe if "Calibration slope" in f.value)
+    assert table.iloc[:, 0].tolist() == [
+        "T-learner (an outcome model each arm)", "Causal forest (econml)"
+    ]  # fmt: skip
+    assert list(table)[1:3] == ["Average effect per 100", "Qini per 100"]
+    assert table.map(lambda cell: " to " in cell).iloc[:, 1:].all(axis=None)
+    assert "comparison only" in words(app)
+    assert not any("Calibration slope" in f.value for f in visit("results").dataframe)
 
 
 def test_a_meeting_sees_the_effect_without_the_certificate(visit):

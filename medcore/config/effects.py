@@ -58,3 +58,9 @@ class EffectConfig(Section):
         description="Estimates the effect again with treatment permuted, which must find none, and "
         "with a random confounder added, which must change little.",
     )  # fmt: skip
+    causal_forest: bool = Field(
+        False, title="Compare with a causal forest", json_schema_extra=ADVANCED,
+        description="Judges econml's causal forest beside the model, on the same folds; for "
+        "comparison only, as it is never kept or applied to new patients. Needs the package "
+        "econml, which does not come with medcore: pip install econml.",
+    )  # fmt: skip

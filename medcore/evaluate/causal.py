@@ -8,7 +8,7 @@ t arm, e chance of treatment, m0 and m1 expected outcomes.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,6 +52,17 @@ class Compared:
         """Each row's doubly robust score of the effect, (rows,); their mean is the effect."""
         without, given = self.arm_scores
         return given - without
+
+    def with_effect(self, effect: np.ndarray) -> Compared:
+        """Return the rows with expected outcomes that differ by `effect` (rows,) between the arms.
+
+        The outcome expected of either arm together stays, so that the mean score is the doubly
+        robust average effect of whatever told `effect` (Athey, Tibshirani and Wager 2019).
+        """
+        e = self.propensity
+        mean = (1 - e) * self.untreated_mean + e * self.treated_mean
+        without, given = mean - e * effect, mean + (1 - e) * effect
+        return replace(self, untreated_mean=without, treated_mean=given)
 
     @property
     def weights(self) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 All figures come from predictions for patients whom the models did not learn from; there is no test
 part. Rows: arm (1 treated), propensity, untreated, treated (expected outcomes), effect (predicted
-for the patient); `model` is "model", or the name of a test of robustness.
+for the patient); `model` is "model", the name of a test of robustness, or "causal_forest", which
+the model may be compared with.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from medcore.evaluate.benefit import (
     measure_benefit,
     uplift_curves,
 )
-from medcore.evaluate.bootstrap import bootstrap_differences, bootstrap_metrics
+from medcore.evaluate.bootstrap import Measure, bootstrap_differences, bootstrap_metrics
 from medcore.evaluate.causal import Compared, e_value, estimate_effects
 from medcore.evaluate.overlap import (
     effective_size,
@@ -32,6 +33,7 @@ from medcore.evaluate.overlap import (
 from medcore.records import Evaluation, Metric, Predictions
 
 FEWEST_ARM = 10
+FOREST = "causal_forest"
 TESTS = ("placebo", "random_confounder")
 COLUMNS = ("arm", "propensity", "untreated", "treated", "effect")
 BARS = 30
@@ -63,6 +65,8 @@ def judge_effect(predictions: Predictions, config: RunConfig) -> Evaluation:
         if len(again):
             compared = read_compared(again, predictions, config).take(kept)
             found[f"ate_{test}"] = asdict(estimate_effects(compared, binary)["ate"])
+    beside = _judge_forest(predictions, config, rows, kept, measure)
+    found |= {name: asdict(metric) for name, metric in beside.items()}
     facts = _count(rows, chance, kept, config)
     told = _ratio_or_difference(found, binary)
     spread = float(rows.outcome.std(ddof=1))
@@ -78,6 +82,34 @@ def judge_effect(predictions: Predictions, config: RunConfig) -> Evaluation:
         baselines={}, curves={"model": curves}, effect=evaluation_effect,
         warnings=tuple(_warn(evaluation_effect)),
     )  # fmt: skip
+
+
+def _judge_forest(
+    predictions: Predictions, config: RunConfig, rows: Compared, kept: np.ndarray, model: Measure
+) -> dict[str, Metric]:
+    """Return what a causal forest does on the same patients; nothing where none was grown.
+
+    Who benefits is held against the same doubly robust scores as the model's; `model` is what
+    measures the model, for the paired difference.
+    """
+    frame = predictions.frame[predictions.frame["model"] == FOREST].sort_values("row_id")
+    if not len(frame):
+        return {}
+    compared = read_compared(frame, predictions, config).take(kept)
+    turned = -1.0 if config.effect.better == "lower" else 1.0
+    effect = frame["effect"].to_numpy(np.float64)[kept]
+    measure = measure_benefit(turned * effect, turned * rows.scores, *rows.arm_scores)
+    resamples, cluster = config.evaluate.resamples, rows.cluster
+    rng = generator(config.seed, "benefit")
+    drawn = _explain_gaps(bootstrap_metrics(measure, cluster, resamples, rng))
+    rng = generator(config.seed, "compare")
+    apart = bootstrap_differences((model, measure), cluster, resamples, rng)
+    return {
+        f"ate_{FOREST}": estimate_effects(compared, bool(predictions.classes))["ate"],
+        f"qini_{FOREST}": drawn["qini"],
+        f"effect_slope_{FOREST}": drawn["effect_slope"],
+        f"qini_over_{FOREST}": apart["qini"],
+    }
 
 
 def compare_effects(

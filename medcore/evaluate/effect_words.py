@@ -47,9 +47,18 @@ FIGURES = {
                         "by the model than if everybody were; above 0 is better for patients."),
     "policy_over_none": ("Gain over treating none", "How much better the mean outcome is if "
                          "treated by the model than if nobody were; above 0 is better."),
+    "ate_causal_forest": ("Average effect, causal forest", "As the average effect, but with the "
+                          "effects in single patients taken from econml's causal forest."),
+    "qini_causal_forest": ("Qini, causal forest", "What treating those first in whom the causal "
+                           "forest expects most benefit gains over treating as many at random."),
+    "effect_slope_causal_forest": ("Calibration slope, causal forest", "1: the effects that the "
+                                   "causal forest predicts differ as much as they should."),
+    "qini_over_causal_forest": ("Qini over the causal forest", "How much more is gained by the "
+                                "model's order of patients than by the causal forest's, on the "
+                                "same patients; above 0 the model is better."),
 }  # fmt: skip
 # Differences of the outcome, which for yes/no are told per 100 patients.
-RATIOS = ("risk_ratio", "risk_ratio_crude", "effect_slope")
+RATIOS = ("risk_ratio", "risk_ratio_crude", "effect_slope", "effect_slope_causal_forest")
 OBSERVATIONAL, RANDOMISED = "observational", "randomised"
 
 
@@ -240,6 +249,24 @@ def write_policy(effect: Effect) -> str:
             way = "gains" if metric["value"] > 0 else "loses"
             parts.append(f"{way} {_absolute(metric, binary)}{unit} over treating {other}")
     return f"Treating those, and only those, with a predicted benefit {parts[0]}, and {parts[1]}."
+
+
+def write_forest(effect: Effect) -> list[str]:
+    """Return how the model does beside a causal forest, a sentence, or none without one."""
+    apart = effect.get("qini_over_causal_forest")
+    if apart is None:
+        return []
+    told = "cannot be told from that of"
+    if apart["low"] > 0:
+        told = "is better than that of"
+    if apart["high"] < 0:
+        told = "is worse than that of"
+    return [
+        f"The model's order of patients by benefit {told} econml's causal forest, cross-fitted on "
+        "the same folds (difference in Qini "
+        f"{write_interval(apart, is_binary(effect))}); that forest stands here for comparison only "
+        "and is not applied to new patients."
+    ]
 
 
 def write_robustness(effect: Effect, positive: str | None) -> list[str]:

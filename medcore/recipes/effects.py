@@ -25,6 +25,7 @@ from medcore.models.effects import Part
 from medcore.predict import FittedModel, Member, Reference, predict_member
 from medcore.prepare import Preparation, fit_preparation, prepare_rows
 from medcore.prepare.arms import read_arms, with_feature
+from medcore.recipes.forest import grow_forest, load_forest
 from medcore.recipes.learners import Stage, fit_learner
 from medcore.recipes.nuisance import (
     QUANTITIES,
@@ -38,7 +39,7 @@ from medcore.recipes.nuisance import (
 from medcore.records import Dataset, Epoch, Event, Prepared, Seen, Split, Watch
 
 # The network that is the only member of its kind takes most of a run.
-NETWORK_COST, LEARNER_COST = 12.0, 2.0
+NETWORK_COST, LEARNER_COST, FOREST_COST = 12.0, 2.0, 1.0
 Change = Callable[[Prepared], Prepared]
 
 
@@ -47,8 +48,9 @@ class EffectFit:
     """A fitted model of effects, and what was said of each row by models that left its fold out.
 
     `row_id`, `fold`, `compared`, `chance` (of treatment, as it was before it was bounded) and
-    `effect` are in one order, that of the row ids; so is every set in `again`, estimated anew as a
-    test of robustness. `weights` and `seen` are by fold.
+    `effect` are in one order, that of the row ids; so are every set in `again`, estimated anew as a
+    test of robustness, and `forest`, the effects that a causal forest tells for comparison.
+    `weights` and `seen` are by fold.
     """
 
     model: FittedModel
@@ -60,6 +62,7 @@ class EffectFit:
     weights: tuple[dict[str, np.ndarray], ...]
     seen: tuple[tuple[Seen, ...], ...]
     again: Mapping[str, Compared] = field(default_factory=dict)
+    forest: np.ndarray | None = None
 
 
 @dataclass
@@ -114,6 +117,7 @@ def fit_effects(
     folder: Path | None = None,
 ) -> EffectFit | None:
     """Cross-fit the average effect and the learner of the settings; None when stopped."""
+    forest = load_forest() if config.effect.causal_forest else None
     folds = tuple(fold["test"] for fold in split.folds)
     work = Crossing(dataset, config, classes, folds, watch, folder)
     name = "dr_learner" if config.model.name == "recommended" else config.model.name
@@ -121,6 +125,7 @@ def fit_effects(
     cost = NETWORK_COST if name in ("tarnet", "dragonnet") else LEARNER_COST
     tests = robustness_changes(dataset, config) if config.effect.robustness else {}
     work.total = len(pairs) + len(folds) * (1 + cost + len(tests))
+    work.total += FOREST_COST * len(folds) if forest else 0
     try:
         for left_out in (*pairs, *((place,) for place in range(len(folds)))):
             told = " and ".join(str(place + 1) for place in left_out)
@@ -132,7 +137,8 @@ def fit_effects(
         for test, change in tests.items():
             work.tell(f"Robustness: {test.replace('_', ' ')}")
             again[test] = estimate_again(work, found.weights, change)
-        return replace(found, again=again)
+        beside = compare_forest(work, forest) if forest else None
+        return replace(found, again=again, forest=beside)
     except Stopped:
         return None
 
@@ -254,6 +260,20 @@ def estimate_again(
     return join_compared(np.concatenate(outcomes)[order], means, cluster, work.config)
 
 
+def compare_forest(work: Crossing, forest: type) -> np.ndarray:
+    """Return the effects that causal forests tell of the fold each left out, by row id."""
+    said = []
+    for place, rows in enumerate(work.folds):
+        if work.watch.stopping():
+            raise Stopped
+        work.tell(f"Causal forest: fold {place + 1} of {len(work.folds)}")
+        learn = work.prepare((place,), work.without(place))
+        judged, label = work.prepare((place,), rows), f"without {place + 1}"
+        said.append(grow_forest(forest, learn, judged, work.config, label))
+        work.done += FOREST_COST
+    return np.concatenate(said)[np.argsort(np.concatenate(work.folds))]
+
+
 def answer_parts(parts: dict[str, tuple[Part, ...]], prepared: Prepared) -> tuple[np.ndarray, ...]:
     """Return each quantity's weighted mean for rows, in the order of `QUANTITIES`."""
     return tuple(
@@ -291,4 +311,6 @@ def _list_seen(work: Crossing, place: int) -> tuple[Seen, ...]:
             rows = work.preparations[left_out].learned_from
             steps += [Seen("scaling and encoding", fit, rows),
                       Seen("models of treatment and outcome", fit, rows)]  # fmt: skip
+    if work.config.effect.causal_forest:
+        steps.append(Seen("causal forest, for comparison", fit, work.without(place)))
     return (*steps, Seen("model of single patients' effects", fit, work.without(place)))

@@ -24,6 +24,7 @@ def tell_effect(facts: Facts) -> tuple[str, ...]:
         words.write_benefit(effect),
         words.write_better(effect, evaluation.positive),
         words.write_policy(effect),
+        *words.write_forest(effect),
         *words.write_robustness(effect, evaluation.positive),
     )
 

@@ -99,6 +99,7 @@ def _show_benefit(run: Run, evaluation: Evaluation, present: bool) -> None:
         f"Learned by: {label_model(_learner(run))}. "
         f"{words.write_better(effect, evaluation.positive)}"
     )
+    _show_forest(run, evaluation)
     drawn = {
         "effect_calibration": figures.draw_effect_calibration(curves["calibration"], effect),
         "qini": figures.draw_qini(curves["uplift"], effect),
@@ -121,6 +122,29 @@ def _show_benefit(run: Run, evaluation: Evaluation, present: bool) -> None:
             }
         )
     _show_apart(evaluation)
+
+
+def _show_forest(run: Run, evaluation: Evaluation) -> None:
+    sentences = words.write_forest(evaluation.effect)
+    if sentences:
+        st.dataframe(forest_table(evaluation.effect, label_model(_learner(run))), hide_index=True)
+        st.caption(" ".join(sentences))
+
+
+def forest_table(effect: Mapping[str, Any], learner: str) -> pd.DataFrame:
+    """Return the model and the causal forest, a row each, in what tells who benefits."""
+    unit = f", {effect['unit']}" if effect["unit"] else ""
+    unit = " per 100" if words.is_binary(effect) else unit
+    columns = {f"Average effect{unit}": "ate", f"Qini{unit}": "qini"}
+    rows = []
+    for title, end in ((learner, ""), ("Causal forest (econml)", "_causal_forest")):
+        told = {
+            label: words.write_interval(effect[name + end], words.is_binary(effect))
+            for label, name in columns.items()
+        }
+        slope = words.write_interval(effect[f"effect_slope{end}"], False)
+        rows.append({"Who benefits, by": title, **told, "Calibration slope": slope})
+    return pd.DataFrame(rows)
 
 
 def _learner(run: Run) -> str:
