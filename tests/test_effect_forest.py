@@ -124,6 +124,16 @@ def test_the_forest_s_rows_stand_beside_the_model_s_for_the_same_patients(finish
     assert not np.allclose(model["effect"], forest["effect"])
 
 
+def test_each_patient_gets_the_effect_that_was_told_of_them(finished):
+    """The stand-in's effects fall with the first input, which is age, in every fold."""
+    folder, dataset, *_ = finished
+    frame = read_predictions(folder).frame
+    forest = frame[frame["model"] == "causal_forest"].set_index("row_id")
+    ranks = forest.assign(age=dataset.frame["age"]).groupby("fold")[["age", "effect"]].rank()
+    order = ranks.groupby(forest["fold"]).corr().xs("age", level=1)["effect"]
+    assert len(order) == 3 and np.allclose(order, -1)
+
+
 def test_the_evaluation_and_the_report_tell_the_forest_with_intervals(finished, tmp_path):
     folder, dataset, _, evaluation, _ = finished
     told = json.loads((folder / "evaluation.json").read_text())["effect"]
