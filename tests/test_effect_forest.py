@@ -159,7 +159,7 @@ def test_a_forest_that_says_what_the_model_says_is_neither_better_nor_worse(fini
         assert effect[f"{name}_causal_forest"]["value"] == pytest.approx(effect[name]["value"])
     apart = effect["qini_over_causal_forest"]
     assert apart["value"] == apart["low"] == apart["high"] == 0
-    assert "cannot be told from" in write_forest(effect)[0]
+    assert "neither better nor worse" in write_forest(effect)[0]
 
 
 def test_a_forest_that_turns_the_model_round_is_worse_by_twice_its_qini(finished):

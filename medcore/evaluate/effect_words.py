@@ -256,16 +256,16 @@ def write_forest(effect: Effect) -> list[str]:
     apart = effect.get("qini_over_causal_forest")
     if apart is None:
         return []
-    told = "cannot be told from that of"
+    told = "is neither better nor worse, beyond chance, than that of"
     if apart["low"] > 0:
         told = "is better than that of"
     if apart["high"] < 0:
         told = "is worse than that of"
+    unit = " per 100 patients" if is_binary(effect) else ""
     return [
         f"The model's order of patients by benefit {told} econml's causal forest, cross-fitted on "
-        "the same folds (difference in Qini "
-        f"{write_interval(apart, is_binary(effect))}); that forest stands here for comparison only "
-        "and is not applied to new patients."
+        f"the same folds; the difference in Qini is {write_interval(apart, is_binary(effect))}"
+        f"{unit}. That forest stands here for comparison only and is not applied to new patients."
     ]
 
 

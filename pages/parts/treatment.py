@@ -127,7 +127,12 @@ def _show_benefit(run: Run, evaluation: Evaluation, present: bool) -> None:
 def _show_forest(run: Run, evaluation: Evaluation) -> None:
     sentences = words.write_forest(evaluation.effect)
     if sentences:
-        st.dataframe(forest_table(evaluation.effect, label_model(_learner(run))), hide_index=True)
+        table = forest_table(evaluation.effect, label_model(_learner(run)))
+        helps = {
+            column: st.column_config.TextColumn(help=explain_metric(name))
+            for column, name in zip(table.columns[1:], ("ate", "qini", "effect_slope"), strict=True)
+        }
+        st.dataframe(table, hide_index=True, column_config=helps)
         st.caption(" ".join(sentences))
 
 
