@@ -240,7 +240,8 @@ def predict_member(fitted: Any, prepared: Prepared) -> np.ndarray:
         return predict_effect(fitted, lambda part, arm: answer_rows(part, prepared, arm))
     if isinstance(fitted, PlainModel):
         if fitted.spec["formula"] == "sparse":
-            return predict_plain(fitted, term_values(prepared))
+            characters = fitted.spec.get("characters", False)
+            return predict_plain(fitted, term_values(prepared, characters=characters))
         return predict_plain(fitted, plain_values(prepared, native=fitted.spec.get("native")))
     return predict_network(fitted, prepared)
 

@@ -154,10 +154,9 @@ class Block:
     Other kinds: `values` (items, …) holds each different thing once, often memory-mapped; `place`
     (rows,) is each row's position in it, -1 where there is none. `scale` is the (mean, spread),
     learned from training rows, that standardises an item; None takes items as they are.
-    `plain` (rows, features) float32 is what models of plain numbers see instead, and `names` and
-    `sources` are its features; `terms`, of notes, their weighted words, a sparse matrix (rows,
-    terms). `traits`, ready for JSON, are what an encoder must know before it is built (say, the
-    size of a vocabulary). `digest` stands for the bytes of `values`.
+    `plain` (rows, features) float32 is what models of plain numbers see, of features `names` and
+    `sources`; `terms` and `grams`, sparse, are notes' weighted words and pieces of words. `traits`,
+    ready for JSON, are what an encoder must know before it is built. `digest`: bytes of `values`.
     """
 
     kind: Literal["table", "text", "image", "audio", "series"]
@@ -174,11 +173,12 @@ class Block:
     traits: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
     terms: Any = None
+    grams: Any = None
 
     def take(self, positions: np.ndarray) -> Block:
         """Return the rows at `positions` (int array into this record)."""
-        kept = {name: getattr(self, name) for name in ("gaps", "place", "plain", "terms")}
-        parts = {name: part[positions] for name, part in kept.items() if part is not None}
+        kept = {key: getattr(self, key) for key in ("gaps", "place", "plain", "terms", "grams")}
+        parts = {key: part[positions] for key, part in kept.items() if part is not None}
         values = self.values[positions] if self.place is None else self.values
         return replace(self, values=values, present=self.present[positions], **parts)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from medcore.config import (
     ENCODER_NAMES,
+    TERM_MODELS,
     BalanceConfig,
     BalanceStrategy,
     EncoderName,
@@ -177,7 +178,7 @@ def check_kinds(config: RunConfig, kinds: Mapping[str, Kind]) -> None:
         raise ConfigError(
             "TabM looks at numbers and categories, and no input is one: choose recommended."
         )
-    if name == "tfidf" and "text" not in kinds.values():
+    if name in TERM_MODELS and "text" not in kinds.values():
         raise ConfigError(
             "TF-IDF looks at the words of notes, and no input is a text: choose recommended, or "
             "give a text column the role input."

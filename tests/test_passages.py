@@ -38,7 +38,9 @@ def subject(name, **changes):
     return Subject(Deployed(fitted.model, config), dataset, None, "test", PARTS["test"], None)
 
 
-@pytest.fixture(scope="module", params=["tfidf", "text_bag", "text_gru", "text_transformer"])
+@pytest.fixture(
+    scope="module", params=["tfidf", "tfidf_characters", "text_bag", "text_gru", "text_transformer"]
+)
 def asked(request):
     return subject(request.param)
 
@@ -74,8 +76,9 @@ def test_a_row_without_a_note_is_refused_with_the_reason(asked):
         explain_note(gone, 100, "scan", "upper")
 
 
-def test_of_two_classes_tfidf_shares_are_weight_times_value():
-    asked = subject("tfidf")
+@pytest.mark.parametrize("name", ["tfidf", "tfidf_characters"])
+def test_of_two_classes_tfidf_shares_are_weight_times_value(name):
+    asked = subject(name)
     said = explain_note(asked, 101, "scan", "upper")
     risk = predict_rows(asked.deployed.model, asked.dataset, np.array([101]))[0, 1]
     member = asked.deployed.model.members[0].fitted
@@ -112,7 +115,7 @@ def test_with_three_classes_shares_add_up_to_the_log_odds():
     )
 
 
-@pytest.mark.parametrize("name", ["tfidf", "text_bag"])
+@pytest.mark.parametrize("name", ["tfidf", "tfidf_characters", "text_bag"])
 def test_of_several_findings_each_has_words_of_its_own(name):
     rng = np.random.default_rng(1)
     said = {"fluid": "effusion at the base", "shadow": "nodule in the apex"}

@@ -1,6 +1,7 @@
 """Notes as a kind of column: words, tokens, vectors of a pretrained transformer, and networks."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -31,7 +32,14 @@ from medcore.pipeline import run
 from medcore.predict import predict_member, predict_rows
 from medcore.prepare import fit_preparation, load_preparation, prepare_rows, save_preparation
 from medcore.prepare.notes import read_vectors
-from medcore.prepare.terms import clean_text, find_terms, learn_terms, term_values, weigh_terms
+from medcore.prepare.terms import (
+    clean_text,
+    find_grams,
+    find_terms,
+    learn_terms,
+    term_values,
+    weigh_terms,
+)
 from medcore.prepare.tokens import encode_texts, learn_tokenizer, load_tokenizer, stack_tokens
 from medcore.recipes import fit_model
 from medcore.strategies import check_kinds
@@ -85,6 +93,36 @@ def test_terms_are_those_of_scikit_learn_and_come_from_training_rows_alone(datas
     block = prepare_rows(bag, dataset, TRAIN).blocks["scan"]
     np.testing.assert_allclose(block.terms[block.present].toarray(), learned.toarray(), atol=1e-6)
     assert not block.terms[~block.present].nnz
+
+
+def test_pieces_of_words_are_those_of_scikit_learn_and_are_learned_where_a_model_reads_them(
+    dataset,
+):
+    notes = dataset.frame["scan"]
+    oracle = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=3
+    )  # fmt: skip
+    learned = oracle.fit_transform(notes.loc[TRAIN].dropna().tolist())
+    reading = fit_preparation(dataset, TRAIN, text_config(model__name="tfidf_characters"), CLASSES)
+    (found,) = reading.kinds
+    assert list(found.grams) == list(oracle.get_feature_names_out())
+    block = prepare_rows(reading, dataset, TRAIN).blocks["scan"]
+    np.testing.assert_allclose(block.grams[block.present].toarray(), learned.toarray(), atol=1e-6)
+    assert not block.grams[~block.present].nnz
+    for name in ("tfidf", "text_bag"):
+        (other,) = fit_preparation(dataset, TRAIN, text_config(model__name=name), CLASSES).kinds
+        assert not other.grams and other.terms == found.terms
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=50, deadline=None)
+def test_pieces_are_found_as_scikit_learn_counts_them_and_stand_in_their_word(text):
+    text = clean_text(text)
+    analyse = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5)).build_analyzer()
+    found = find_grams(text)
+    assert sorted(term for term, _ in found) == sorted(analyse(text))
+    for term, ((start, end),) in found:
+        assert term.strip() in text[start:end].lower() and not re.search(r"\s", text[start:end])
 
 
 def test_a_word_of_later_rows_only_is_nothing(dataset, bag):
@@ -207,16 +245,19 @@ def fit_text_model(dataset, config, **parts):
     return fit_model(dataset, parts or whole, config, CLASSES)
 
 
-def test_tfidf_is_the_regression_that_scikit_learn_fits(dataset):
-    config = text_config(model__name="tfidf")
+@pytest.mark.parametrize("name", ["tfidf", "tfidf_characters"])
+def test_tfidf_is_the_regression_that_scikit_learn_fits(dataset, name):
+    config = text_config(model__name=name)
+    characters = name == "tfidf_characters"
     fitted = fit_text_model(dataset, config)
     said = predict_rows(fitted.model, dataset, HELD)
     preparation = fitted.model.preparations[0]
     rows = prepare_rows(preparation, dataset, TRAIN)
     oracle = LogisticRegression(C=TERMS_C, max_iter=1000, tol=1e-3).fit(
-        term_values(rows), rows.outcome
+        term_values(rows, characters=characters), rows.outcome
     )
-    theirs = oracle.predict_proba(term_values(prepare_rows(preparation, dataset, HELD)))
+    held = prepare_rows(preparation, dataset, HELD)
+    theirs = oracle.predict_proba(term_values(held, characters=characters))
     np.testing.assert_allclose(said, theirs, atol=1e-6)
     assert np.array_equal(predict_rows(fitted.model, dataset, HELD[7:8]), said[7:8])
     order = HELD[::-1]
@@ -249,7 +290,7 @@ def test_notes_beside_numbers_go_through_the_fusion_and_tfidf_sees_both():
 
 def test_odd_notes_get_an_answer(dataset, bag):
     odd = with_notes(dataset, list(ODD))
-    for name in ("text_bag", "tfidf"):
+    for name in ("text_bag", "tfidf", "tfidf_characters"):
         fitted = fit_text_model(odd, text_config(model__name=name))
         said = predict_rows(fitted.model, with_notes(dataset, [*ODD, "", " \x00 "]), np.arange(10))
         assert np.isfinite(said).all()
@@ -405,7 +446,11 @@ def test_recommended_joins_tfidf_with_the_best_encoder_at_hand(
         model__name="recommended", text__encoder="auto", text__model=str(small_transformer)
     )
     fitted = fit_text_model(dataset, config)
-    assert set(fitted.model.weights) == {"tfidf", "logistic" if at_hand else "text_bag"}
+    assert set(fitted.model.weights) == {
+        "tfidf", "tfidf_characters", "logistic" if at_hand else "text_bag"
+    }  # fmt: skip
+    # Words alone stay what the whole is compared with.
+    assert "tfidf" in fitted.baselines and "tfidf_characters" not in fitted.baselines
     assert sum(fitted.model.weights.values()) == pytest.approx(1.0)
     # Weights rest on predictions for rows that the members were not fitted on: each of them once.
     assert sorted(fitted.row_id) == list(range(100)) and set(fitted.fold) == set(range(5))
@@ -414,14 +459,15 @@ def test_recommended_joins_tfidf_with_the_best_encoder_at_hand(
     assert ((predict_rows(fitted.model, dataset, test)[:, 1] > 0.5) == truth).mean() >= 0.9
 
 
-def test_a_run_over_notes_keeps_a_given_division_and_predicts_a_file(tmp_path):
+@pytest.mark.parametrize("name", ["tfidf", "tfidf_characters"])
+def test_a_run_over_notes_keeps_a_given_division_and_predicts_a_file(tmp_path, name):
     dataset = note_dataset(150)
     frame = dataset.frame.assign(kind=dataset.frame["place"])
     frame.loc[[0, 130], "kind"] = "both"
     frame["split"] = ["train"] * 100 + ["validation"] * 25 + ["test"] * 25
     table = make_dataset(frame[["scan", "kind", "split"]], "Notes", "notes.csv", "5" * 64)
     config = text_config(
-        model__name="tfidf", evaluate__resamples=100,
+        model__name=name, evaluate__resamples=100,
         data__roles={"scan": "input", "kind": "outcome"},
     )  # fmt: skip
     judged = run(config, table, folder=tmp_path / "run")

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from medcore.config.audio import AudioConfig
 from medcore.config.base import (
     ADVANCED,
+    TERM_MODELS,
     BalanceStrategy,
     EncoderName,
     Kind,
@@ -51,6 +52,7 @@ __all__ = [
     "ENCODER_NAMES",
     "KIND_PRESETS",
     "PRESETS",
+    "TERM_MODELS",
     "AudioConfig",
     "AugmentConfig",
     "BalanceConfig",

@@ -23,10 +23,12 @@ SeriesEncoder = Literal["gru_d", "gru", "lstm", "tcn", "time_transformer"]
 # Networks that are named by how they look at one kind of column.
 EncoderName = Literal[ImageEncoder, AudioEncoder, TextEncoder, SeriesEncoder]
 ModelName = Literal[
-    "recommended", "tabm", "mlp", EncoderName, "tfidf", "logistic", "random_forest",
-    "gradient_boosting", "cox", "deepsurv", "logistic_hazard", "deephit",
+    "recommended", "tabm", "mlp", EncoderName, "tfidf", "tfidf_characters", "logistic",
+    "random_forest", "gradient_boosting", "cox", "deepsurv", "logistic_hazard", "deephit",
     "dr_learner", "s_learner", "t_learner", "x_learner", "tarnet", "dragonnet",
 ]  # fmt: skip
+# Regressions on the weighted terms of notes: words, or pieces of words.
+TERM_MODELS = ("tfidf", "tfidf_characters")
 Preset = Literal["quick", "balanced", "thorough"]
 MissingStrategy = Literal[
     "median", "mean", "most_frequent", "constant", "knn", "iterative", "iterative_trees",

@@ -120,7 +120,7 @@ class ModelConfig(Section):
         "recommended", title="Model",
         description="Recommended joins a deep ensemble (TabM) with a logistic regression and a "
         "random forest; for time to event a Cox regression with a deep one (DeepSurv); for "
-        "notes TF-IDF with a pretrained transformer; for "
+        "notes TF-IDF of words and of pieces of words with a pretrained transformer; for "
         "visits a GRU-D network with gradient boosting. They are weighted by predictions for "
         "patients they were not fitted on. For the effect of treatment it is the DR-learner.",
     )  # fmt: skip

@@ -33,8 +33,8 @@ class TextConfig(Section):
     )  # fmt: skip
     terms: int = Field(
         100_000, ge=100, le=1_000_000, title="Terms of TF-IDF", json_schema_extra=ADVANCED,
-        description="Words and pairs of words that TF-IDF tells apart at most, the most frequent "
-        "ones of the training notes.",
+        description="Words and pairs of words (or pieces of words) that TF-IDF tells apart at "
+        "most, the most frequent ones of the training notes.",
     )  # fmt: skip
     mask: float = Field(
         0.1, ge=0, le=0.9, title="Hidden tokens", json_schema_extra=ADVANCED,

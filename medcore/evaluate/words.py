@@ -103,6 +103,7 @@ MODELS = {
     "prevalence": "Prevalence only",
     "logistic": "Logistic regression",
     "tfidf": "TF-IDF with logistic regression",
+    "tfidf_characters": "TF-IDF of pieces of words, with logistic regression",
     "random_forest": "Random forest",
     "gradient_boosting": "Gradient boosting",
     "mlp": "Neural network (MLP)",

@@ -14,7 +14,7 @@ from medcore.explanation.subject import Subject
 from medcore.models.plain import PlainModel
 from medcore.predict import predict_rows
 from medcore.prepare import prepare_rows
-from medcore.prepare.terms import find_terms, term_values
+from medcore.prepare.terms import Places, find_grams, find_terms, term_values
 from medcore.prepare.text import TextFit, read_notes
 from medcore.prepare.tokens import cut_middle, encode_texts, load_tokenizer
 from medcore.records import Block, Prepared
@@ -120,6 +120,21 @@ class _Asked:
     def sparse(self) -> bool:
         return isinstance(self.fitted, PlainModel) and self.fitted.spec["formula"] == "sparse"
 
+    @property
+    def characters(self) -> bool:
+        return bool(self.fitted.spec.get("characters"))
+
+    def weighed(self) -> tuple[Sequence[str], np.ndarray, Places]:
+        """Return the terms that a linear member sees, their values, and where they stand."""
+        if self.characters:
+            values = self.block.grams.toarray()[0].astype(np.float64)
+            return self.fit.grams, values, find_grams(self.text)
+        values, terms = self.block.terms.toarray()[0].astype(np.float64), self.fit.terms
+        if not self.sparse:
+            kept = list(self.fit.common)
+            values, terms = values[kept], tuple(terms[place] for place in kept)
+        return terms, values, find_terms(self.text)
+
 
 def _reads(fitted: Any, column: str, place: int) -> bool:
     """Tell whether a member reads the column in a way that can be followed word by word."""
@@ -168,18 +183,16 @@ def _tell_terms(asked: _Asked, seed: int | None) -> Told:
     """Return what a linear model of terms says."""
     from medcore.models.passages import odds_of, term_shares
 
-    fit, block, link = asked.fit, asked.block, asked.fitted.spec["link"]
+    link = asked.fitted.spec["link"]
     weights, raw, row, start, at = _linear(asked, seed)
-    terms = fit.terms if asked.sparse else [fit.terms[place] for place in fit.common]
-    kept = slice(None) if asked.sparse else list(fit.common)
-    values = np.asarray(block.terms[:, kept].todense())[0].astype(np.float64)
+    terms, values, places = asked.weighed()
     used = np.flatnonzero(values)
-    scale = 1.0 if asked.sparse else 1 / np.array(fit.plain_spread)
+    scale = 1.0 if asked.sparse else 1 / np.array(asked.fit.plain_spread)
     slopes, values = (weights[:, start : start + len(terms)] * scale)[:, used], values[used]
     rest = raw + weights @ row - slopes @ values
     shares = term_shares(slopes, values, rest, lambda scores: odds_of(scores, at, link))
     by_term = dict(zip([terms[place] for place in used], shares.values.tolist(), strict=True))
-    return Told(_spread_terms(asked.text, by_term), shares.gap)
+    return Told(_spread_terms(places, by_term), shares.gap)
 
 
 def _vector_score(asked: _Asked, seed: int | None) -> Score:
@@ -253,16 +266,19 @@ def _row_values(asked: _Asked) -> tuple[np.ndarray, int]:
         if key == asked.column:
             break
         if sparse and block.terms is not None:
-            start += block.terms.shape[1] + 1
+            start += (block.grams if asked.characters else block.terms).shape[1] + 1
         else:
             start += block.values.shape[1] if block.kind == "table" else block.plain.shape[1]
-    row = np.asarray(term_values(rows).todense())[0] if sparse else plain_values(rows)[0]
+    if sparse:
+        row = term_values(rows, characters=asked.characters).toarray()[0]
+    else:
+        row = plain_values(rows)[0]
     return row.astype(np.float64), start
 
 
-def _spread_terms(text: str, by_term: dict[str, float]) -> list[tuple[int, int, float]]:
+def _spread_terms(found: Places, by_term: dict[str, float]) -> list[tuple[int, int, float]]:
     """Give a term's share to its places in equal parts, half to each word of a pair."""
-    places = [(spans, term) for term, spans in find_terms(text) if term in by_term]
+    places = [(spans, term) for term, spans in found if term in by_term]
     counts: dict[str, int] = {}
     for _, term in places:
         counts[term] = counts.get(term, 0) + 1

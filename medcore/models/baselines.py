@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from medcore.config import Task
+from medcore.config import TERM_MODELS, Task
 
 TERMS_C = 50.0
 
@@ -61,7 +61,7 @@ def fit_baseline(
     weights: np.ndarray | None = None,
     leaf: int | None = None,
 ) -> Any:
-    """Return a baseline fitted on prepared float32 `values` (rows, features), tfidf's sparse.
+    """Return a baseline fitted on prepared float32 `values` (rows, features), sparse for terms.
 
     `weights` (rows,) say how much each row counts; all alike by default. `leaf`: the fewest rows
     in a forest's leaf, for outcomes that are mostly noise.
@@ -69,7 +69,7 @@ def fit_baseline(
     estimator = build_baseline(name, task, len(outcome), seed)
     if leaf is not None and name == "random_forest":
         estimator.set_params(min_samples_leaf=leaf)
-    rows = values if name == "tfidf" else np.ascontiguousarray(values, dtype=np.float32)
+    rows = values if name in TERM_MODELS else np.ascontiguousarray(values, dtype=np.float32)
     # A matrix product in float32 may raise the flag for what lies beyond the rows.
     with np.errstate(invalid="ignore"):
         estimator.fit(rows, outcome, **({} if weights is None else {"sample_weight": weights}))
@@ -143,6 +143,7 @@ BASELINES: dict[str, Callable[[Task, int, int], Any]] = {
     "prevalence": _build_prevalence,
     "logistic": _build_logistic,
     "tfidf": _build_tfidf,
+    "tfidf_characters": _build_tfidf,
     "random_forest": _build_forest,
     "gradient_boosting": _build_boosting,
     "last_logistic": _build_logistic,

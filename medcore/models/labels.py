@@ -20,6 +20,7 @@ def fit_labels(
     native: bool = False,
     features: Sequence[int] | None = None,
     sparse: bool = False,
+    characters: bool = False,
 ) -> PlainModel:
     """Fit the baseline `name` once for each finding, on the rows where it is known.
 
@@ -36,11 +37,15 @@ def fit_labels(
         else:
             weights = None if ratio is None else ratio[place][code]
             fitted = fit_baseline(name, "binary", values[known], code, seed, weights)
-            options = {"native": native, "features": features, "sparse": sparse}
-            one = freeze_baseline(fitted, "binary", 2, **options)
+            one = freeze_baseline(
+                fitted, "binary", 2, native=native, features=features, sparse=sparse,
+                characters=characters,
+            )  # fmt: skip
         specs.append(one.spec)
         arrays |= {f"{place}.{key}": array for key, array in one.arrays.items()}
     spec = {"task": "multilabel", "classes": len(specs), "native": native, "findings": specs}
+    if characters:
+        spec["characters"] = True
     return PlainModel(spec | {"formula": "sparse" if sparse else "findings"}, arrays)
 
 

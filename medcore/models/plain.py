@@ -41,16 +41,19 @@ def freeze_baseline(
     native: bool = False,
     features: Sequence[int] | None = None,
     sparse: bool = False,
+    characters: bool = False,
 ) -> PlainModel:
     """Return a fitted estimator of `build_baseline` as arrays.
 
     Classes that had no training rows keep the probability 0. `native`: it learned from gaps as
     they are (NaN), and is to be asked with them. `features`: those that it was fitted on, if not
-    all. `sparse`: it learned from a sparse matrix.
+    all. `sparse`: it learned from a sparse matrix, of words or, `characters`, pieces of words.
     """
     spec = {"task": task, "classes": classes, "native": native}
     if features is not None:
         spec["features"] = list(features)
+    if characters:
+        spec["characters"] = True
     places = _places(estimator, task)
     if hasattr(estimator, "coef_"):
         return _freeze_linear(estimator, spec, places, "sparse" if sparse else "linear")

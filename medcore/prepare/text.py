@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from medcore.config import ENCODER_NAMES, RunConfig
+from medcore.config import ENCODER_NAMES, TERM_MODELS, RunConfig
 from medcore.models.pretrained import check_reader, has_text_model, load_reader
 from medcore.prepare.notes import read_vectors
 from medcore.prepare.terms import clean_text, learn_terms, weigh_terms
@@ -31,6 +31,8 @@ PER_TOKEN = 512
 @dataclass(frozen=True)
 class TextFit:
     """A text column: its terms with their weights, and what a network gets of a note.
+
+    `grams` are its pieces of words, with weights `gram_idf`, where a model of them is wanted.
 
     `frozen`: a vector of the pretrained transformer `model` (place, digest, label), standardised by
     `mean` and `spread`; else `length` tokens of the `tokenizer` (JSON), which knows `vocabulary` of
@@ -58,6 +60,8 @@ class TextFit:
     cut: float = 0.0
     model: Mapping[str, str] = field(default_factory=dict)
     transformer: Mapping[str, Any] = field(default_factory=dict)
+    grams: tuple[str, ...] = ()
+    gram_idf: tuple[float, ...] = ()
     kind: Literal["text"] = "text"
 
     @property
@@ -77,14 +81,32 @@ def choose_text_encoder(config: RunConfig) -> Encoder:
         return config.model.name
     if config.text.encoder != "auto":
         return config.text.encoder
-    if config.model.name == "tfidf":
+    if config.model.name in TERM_MODELS:
         # Nobody would look at what a transformer read.
         return "text_bag"
     return "text_pretrained" if has_text_model(config.text.model) else "text_bag"
 
 
+def joins_grams(dataset: Dataset, config: RunConfig) -> bool:
+    """Tell whether a member of the model reads pieces of words: where all inputs are notes."""
+    if config.model.name != "recommended" or any(map(dataset.with_role, ("event", "treatment"))):
+        return config.model.name == "tfidf_characters"
+    return all(column.kind == "text" for column in dataset.with_role("input"))
+
+
 def fit_text(name: str, training: pd.Series, dataset: Dataset, config: RunConfig) -> TextFit | str:
     """Learn a text column from training rows; a sentence where it has nothing to tell."""
+    fit = _fit_reading(name, training, dataset, config)
+    if isinstance(fit, str) or not joins_grams(dataset, config):
+        return fit
+    notes = [note for note in read_notes(training) if note]
+    grams, idf, _ = learn_terms(notes, config.text.terms, characters=True)
+    return replace(fit, grams=grams, gram_idf=idf)
+
+
+def _fit_reading(
+    name: str, training: pd.Series, dataset: Dataset, config: RunConfig
+) -> TextFit | str:
     notes = [note for note in read_notes(training) if note]
     if not notes:
         return f"Column '{name}' has no text in any training row and is left out."
@@ -142,6 +164,7 @@ def text_block(fit: TextFit, frame: pd.DataFrame, dataset: Dataset) -> Block:
     place = np.array([at.get(note, -1) for note in notes], dtype=np.int64)
     values = _read_values(fit, different, dataset)
     terms = weigh_terms(fit.terms, fit.idf, [*different, ""])[place]
+    grams = weigh_terms(fit.grams, fit.gram_idf, [*different, ""], characters=True)[place]
     simple = _unit(values)[place[present]] if fit.frozen else terms[present][:, list(fit.common)]
     centre, width = (np.array(v, np.float32) for v in (fit.plain_mean, fit.plain_spread))
     plain = np.zeros((len(notes), len(centre) + 1), dtype=np.float32)
@@ -152,7 +175,7 @@ def text_block(fit: TextFit, frame: pd.DataFrame, dataset: Dataset) -> Block:
     return Block(
         kind="text", names=names, sources=(fit.name,) * len(names), values=values,
         present=present, place=place, scale=scale if fit.frozen else None, plain=plain,
-        traits=_traits(fit), digest=_digest(fit, different), terms=terms,
+        traits=_traits(fit), digest=_digest(fit, different), terms=terms, grams=grams,
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ TITLES = {
     "prevalence": "prevalence",
     "logistic": "logistic regression",
     "tfidf": "TF-IDF with logistic regression",
+    "tfidf_characters": "TF-IDF of pieces of words",
     "random_forest": "random forest",
     "gradient_boosting": "gradient boosting",
     "mlp": "neural network",

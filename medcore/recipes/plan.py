@@ -32,7 +32,7 @@ RECOMMENDED_SURVIVAL = ("cox", "deepsurv")
 RECOMMENDED_OF: dict[str, tuple[str, ...]] = {
     "image": ("encoder", "encoder 2", "encoder 3"),
     "audio": ("encoder", "encoder 2", "encoder 3"),
-    "text": ("tfidf", "encoder"),
+    "text": ("tfidf", "tfidf_characters", "encoder"),
     "series": ("encoder", "gradient_boosting"),
 }
 # Rows × numbers an item × epochs beyond which one fit of a network must do.
@@ -55,6 +55,7 @@ COST = {
     "prevalence": 0.05,
     "logistic": 0.2,
     "tfidf": 0.6,
+    "tfidf_characters": 1.0,
     "random_forest": 1.0,
     "gradient_boosting": 1.0,
     "mlp": 6.0,
@@ -181,7 +182,7 @@ def choose_members(dataset: Dataset, parts: Parts, config: RunConfig) -> tuple[s
         encoder = choose_text_encoder(config)
         if encoder == "text_pretrained" and not config.text.fine_tune:
             # Few notes teach a regression on what a transformer reads better than a network.
-            return ("tfidf", "logistic")
+            return ("tfidf", "tfidf_characters", "logistic")
     members = [name.replace("encoder", encoder) for name in RECOMMENDED_OF[kinds[0]]]
     if encoder == "recogniser":
         # Its head is all that learns, and ends in the same place from other random numbers.

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from medcore.config import RunConfig, generator
+from medcore.config import TERM_MODELS, RunConfig, generator
 from medcore.models.plain import PlainModel, freeze_baseline
 from medcore.predict import plain_values, predict_member
 from medcore.prepare import last_features
@@ -186,23 +186,21 @@ def _fit_baseline(
 
     seed = int(generator(config.seed, "baseline", label).integers(2**31 - 1))
     native = name == "gradient_boosting" and config.missing.strategy == "native"
-    sparse = name == "tfidf"
-    values = term_values(learn) if sparse else plain_values(learn, native=native)
+    sparse, characters = name in TERM_MODELS, name == "tfidf_characters"
+    terms = term_values(learn, characters=characters) if sparse else None
+    values = terms if sparse else plain_values(learn, native=native)
     features = last_features(learn) if name in LAST_BASELINES else None
     seen = values if features is None else values[:, features]
+    options = {"native": native, "features": features, "sparse": sparse, "characters": characters}
     weigh = ratio is not None and config.balance.strategy == "class_weight"
     if learn.task == "multilabel":
         from medcore.models.labels import fit_labels
 
         ratios = ratio if weigh else None
-        options = {"native": native, "features": features, "sparse": sparse}
         return fit_labels(name, seen, learn.outcome, seed, ratios, **options)
     weights = ratio[learn.outcome] if weigh else None
     estimator = fit_baseline(name, learn.task, seen, learn.outcome, seed, weights)
-    classes = len(learn.classes)
-    return freeze_baseline(
-        estimator, learn.task, classes, native=native, features=features, sparse=sparse
-    )
+    return freeze_baseline(estimator, learn.task, len(learn.classes), **options)
 
 
 def unit_ratio(name: str, learn: Prepared, config: RunConfig) -> np.ndarray | None:

@@ -92,8 +92,9 @@ def key_parts(prepared: Prepared) -> list[Any]:
         parts += [block.place, block.digest, dict(block.traits)]
         parts += [np.asarray(part) for part in block.scale or ()]
         parts += [block.plain] if block.plain is not None else []
-        if block.terms is not None:
-            parts += [list(block.terms.shape), block.terms.indices, block.terms.data]
+        for weighed in (block.terms, block.grams):
+            if weighed is not None:
+                parts += [list(weighed.shape), weighed.indices, weighed.data]
     return parts
 
 

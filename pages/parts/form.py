@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from medcore.config import ENCODER_NAMES, RunConfig, Section, Task
+from medcore.config import ENCODER_NAMES, TERM_MODELS, RunConfig, Section, Task
 from medcore.config.base import read_list
 from medcore.evaluate.threshold import NEEDS
 from medcore.evaluate.words import MODELS
@@ -120,7 +120,7 @@ def show_model(config: RunConfig, key: str, kinds: Collection[str], task: Task) 
     field = type(config.model).model_fields["name"]
     chosen = config.model.name if suits(config.model.name, task) else field.default
     other = {name for kind, names in ENCODER_NAMES.items() if kind not in kinds for name in names}
-    other |= set() if "text" in kinds else {"tfidf"}
+    other |= set() if "text" in kinds else set(TERM_MODELS)
     other -= {chosen}
     every = [name for name in get_args(field.annotation) if suits(name, task)]
     fitting = tuple(name for name in every if name not in other)
