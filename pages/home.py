@@ -34,18 +34,20 @@ def show_samples(samples: list[Sample]) -> None:
 
 st.title("From patients to a model you can judge", anchor=False)
 st.markdown(
-    "Bring a table of patients. medcore checks it, trains a deep model beside simple ones, and "
-    "says in plain words how good it is, for whom, and what it cannot do."
+    "Bring tables, images, recordings or notes. medcore checks them, trains a deep model beside "
+    "simple ones, and says in plain words how good it is, for whom, and what it cannot do."
 )
 
 st.subheader("Start with real patients", anchor=False)
 show_samples([sample for sample in SAMPLES if not sample.synthetic])
-st.subheader("Or with synthetic images", anchor=False)
+st.subheader("Or with synthetic patients", anchor=False)
 show_samples([sample for sample in SAMPLES if sample.synthetic])
 
 st.subheader("Or bring your own", anchor=False)
 state.link(
-    "data", "Upload a table (CSV, Excel, Parquet, Stata, SAS, SPSS) or images", ":material/upload:"
+    "data",
+    "Upload a table (CSV, Excel, Parquet, Stata, SAS, SPSS), images or recordings",
+    ":material/upload:",
 )
 st.caption(
     "Your data stay on this server, in a workspace that only its unguessable address opens. No "
