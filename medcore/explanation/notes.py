@@ -23,6 +23,8 @@ from medcore.train import TrainedNetwork
 
 WORD = re.compile(r"\w+|[^\w\s]")
 MOST_WORDS = 30
+# In a short note a single model that learned nothing may agree by chance.
+DRAWS = 5
 Score = Callable[[Any], Any]
 
 
@@ -40,7 +42,7 @@ def explain_note(subject: Subject, row_id: int, column: str, target: str) -> dic
     `words`: start, end, share, the mean over the members that read the column, which make up
     `weight` of the model; `text` the note as it is read; `table`: word, share and count, the
     largest first; `gap`: how far the shares of any member are from adding up, as a part; `likeness`
-    the rank correlation with the shares of networks and weights that learned nothing. Raises
+    the mean rank correlation with the shares of networks and weights that learned nothing. Raises
     `ConfigError` where nothing can be shown.
     """
     model = subject.deployed.model
@@ -49,11 +51,11 @@ def explain_note(subject: Subject, row_id: int, column: str, target: str) -> dic
     if not text:
         raise ConfigError("This patient has no note to look at.")
     spans = [match.span() for match in WORD.finditer(text)]
-    found, blank = np.zeros(len(spans)), np.zeros(len(spans))
+    found, blank = np.zeros(len(spans)), np.zeros((DRAWS, len(spans)))
     weight, gap = 0.0, 0.0
-    for part, told, none in _ask_members(subject, row_id, column, place, text):
+    for part, told, untaught in _ask_members(subject, row_id, column, place, text):
         found += part * _by_word(spans, told.places)
-        blank += part * _by_word(spans, none.places)
+        blank += [part * _by_word(spans, none.places) for none in untaught]
         weight, gap = weight + part, max(gap, told.gap)
     if not weight:
         raise ConfigError(
@@ -74,10 +76,11 @@ def explain_note(subject: Subject, row_id: int, column: str, target: str) -> dic
 
 def _ask_members(
     subject: Subject, row_id: int, column: str, place: int, text: str
-) -> Iterator[tuple[float, Told, Told]]:
-    """Yield weight, answer, and the answer of one that learned nothing, of what reads the column.
+) -> Iterator[tuple[float, Told, list[Told]]]:
+    """Yield weight, answer, and what `DRAWS` say that learned nothing, of what reads the column.
 
-    All that look at the frozen transformer's vector are asked in one go, since it takes long.
+    All that look at the frozen transformer's vector are asked in one go, and only one that learned
+    nothing, since it takes long.
     """
     model = subject.deployed.model
     rows: dict[int, Prepared] = {}
@@ -97,10 +100,12 @@ def _ask_members(
             last = asked
         else:
             tell = _tell_terms if isinstance(member.fitted, PlainModel) else _tell_tokens
-            yield member.weight, tell(asked, None), tell(asked, number)
+            seeds = range(number, number + DRAWS * len(model.members), len(model.members))
+            yield member.weight, tell(asked, None), [tell(asked, seed) for seed in seeds]
     if behind:
         total = sum(part for part, _, _ in behind)
-        yield total, *(_tell_vector(last, behind, which, total) for which in (1, 2))
+        told, none = (_tell_vector(last, behind, which, total) for which in (1, 2))
+        yield total, told, [none] * DRAWS
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,7 +330,8 @@ def _count_words(
     return [[word, share, count] for word, (share, count) in order[:MOST_WORDS]]
 
 
-def _likeness(one: np.ndarray, other: np.ndarray) -> float:
+def _likeness(found: np.ndarray, blank: np.ndarray) -> float:
+    """Return the mean over models that learned nothing; NaN where nothing in the note counts."""
     from medcore.models.saliency import map_likeness
 
-    return map_likeness(one, other)
+    return float(np.mean([map_likeness(found, one) for one in blank]))
