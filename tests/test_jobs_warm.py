@@ -116,6 +116,17 @@ def test_an_answer_that_takes_too_long_ends_in_a_sentence_and_a_fresh_process(fi
     assert ask(home, PING, timeout=LONG)["pid"] != first
 
 
+def test_another_home_is_answered_by_a_process_of_its_own(finished, tmp_path, monkeypatch):
+    _, home = finished
+    first = ask(home, PING, timeout=LONG)["pid"]
+    monkeypatch.setenv("MEDCORE_HOME", str(tmp_path / "other"))
+    other = open_home()
+    second = ask(other, PING, timeout=LONG)["pid"]
+    assert second != first and is_gone(first)
+    assert ask(other, PING, timeout=LONG)["pid"] == second
+    other.close()
+
+
 @pytest.mark.parametrize("place", ["/etc", "workspaces/../..", "runs"])
 def test_a_folder_outside_the_workspaces_is_refused(finished, place):
     _, home = finished

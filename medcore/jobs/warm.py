@@ -99,6 +99,7 @@ class _Warm:
     """The server's end of the pipes."""
 
     def __init__(self, home: Home) -> None:
+        self.home = home.folder
         self.process = subprocess.Popen(
             [sys.executable, "-m", "medcore.jobs.warm"],
             stdin=subprocess.PIPE,
@@ -176,7 +177,7 @@ atexit.register(stop_warm)
 def _warm_process(home: Home) -> _Warm:
     global _current
     with _lock:
-        if _current is None or not _current.alive:
+        if _current is None or not _current.alive or _current.home != home.folder:
             if _current is not None:
                 _current.end()
             _current = _Warm(home)
