@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from medcore.config import PRESETS
 from medcore.errors import ConfigError
@@ -25,9 +25,18 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         required=True, metavar="COMMAND", dest="command", parser_class=_Parser
     )
-
     commands.add_parser("samples", help="list the data sets that ship with medcore")
+    _add_training(commands)
+    _add_using(commands)
+    _add_telling(commands)
+    _add_speech(commands)
+    work = commands.add_parser("work", help="carry out one queued job (what a worker runs)")
+    work.add_argument("job", metavar="JOB_ID")
+    return parser
 
+
+def _add_training(commands: Any) -> None:
+    """Add the commands that look at data and learn from it."""
     check = commands.add_parser("check", help="print the findings about a data set as JSON")
     _add_data_options(check)
 
@@ -38,6 +47,9 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     run.add_argument("--again", action="store_true", help="train even if this run was done before")
     run.add_argument("--out", type=Path, metavar="DIR", help="also copy the run's folder here")
 
+
+def _add_using(commands: Any) -> None:
+    """Add the commands that apply a run's model to new patients."""
     predict = commands.add_parser("predict", help="apply a run's model to new patients")
     predict.add_argument("run", type=Path, metavar="RUN_DIR")
     predict.add_argument("data", metavar="NEW_DATA")
@@ -55,6 +67,10 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     validate.add_argument("--convert", action="append", default=[], metavar="COLUMN=ANSWER",
                           help="a conversion that was asked about, or keep")  # fmt: skip
     _add_image_options(validate)
+
+
+def _add_telling(commands: Any) -> None:
+    """Add the commands that tell of a finished run."""
     report = commands.add_parser("report", help="write a run's report, checklists and exports")
     report.add_argument("run", type=Path, metavar="RUN_DIR")
     report.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
@@ -71,6 +87,9 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     explain.add_argument("--no-checks", action="store_true", help="train no model to check with")
     _add_image_options(explain)
 
+
+def _add_speech(commands: Any) -> None:
+    """Add the commands that turn speech into text."""
     speech = commands.add_parser("transcribe", help="turn recordings into text, as JSON")
     speech.add_argument("audio", type=Path, nargs="+", metavar="AUDIO")
     speech.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.json")
@@ -84,10 +103,6 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     own.add_argument("--speaker", metavar="COLUMN", default="", help="who spoke")
     own.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     own.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-
-    work = commands.add_parser("work", help="carry out one queued job (what a worker runs)")
-    work.add_argument("job", metavar="JOB_ID")
-    return parser
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:

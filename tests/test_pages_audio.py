@@ -124,8 +124,10 @@ def test_results_and_predict_open_with_recordings(address):
     app = open_page("results", **address)
     app.segmented_control(key="results_view").set_value("whom").run()
     check(app)
+    assert "most wrong" in words(app)
     app = open_page("predict", **address)
     check(app)
+    assert any(button.label == "Predict" for button in app.button)
 
 
 def test_no_visitor_names_a_speech_model_of_the_server():

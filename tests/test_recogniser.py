@@ -120,6 +120,29 @@ def test_a_stop_leaves_no_recogniser(tmp_path):
     assert stopped is None and not holds_recogniser(tmp_path / "run")
 
 
+def test_a_stopped_one_goes_on_to_the_recogniser_of_one_that_was_not(tmp_path):
+    dataset, seen = tone_texts(tmp_path, 40), []
+    choice = QUICK.model_copy(update={"train": TrainConfig(epochs=4, batch_size=8)})
+    train_recogniser(dataset, choice, tmp_path / "whole")
+    # The stop comes within a pass: every look counts, also those between two of its steps.
+    watch = Watch(seen.append, lambda: any(event.epoch for event in seen))
+    assert train_recogniser(dataset, choice, tmp_path / "cut", watch) is None
+    later = []
+    assert train_recogniser(dataset, choice, tmp_path / "cut", Watch(later.append))
+    passes = [event.epoch.epoch for event in later if event.epoch]
+    assert passes[0] > 1 and passes[-1] == 4
+    whole, cut = (load_recogniser(tmp_path / name).arrays for name in ("whole", "cut"))
+    assert all(np.array_equal(whole[name], cut[name]) for name in whole)
+
+
+def test_without_clipping_gradients_are_whole_not_gone(tmp_path):
+    choice = QUICK.model_copy(update={"train": TrainConfig(epochs=3, batch_size=8, clip_norm=0)})
+    events = []
+    train_recogniser(tone_texts(tmp_path, 40), choice, tmp_path / "run", Watch(events.append))
+    losses = [event.epoch.train_loss for event in events if event.epoch]
+    assert losses[-1] < 0.9 * losses[0]
+
+
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [

@@ -5,6 +5,7 @@ What fills a note up (`pad`) is never looked at; an empty note becomes the zero 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -29,7 +30,7 @@ class Vectors(nn.Module):
         return values
 
 
-class Tokens(nn.Module):
+class Tokens(nn.Module, ABC):
     """What encoders of tokens share: an embedding, and which places hold a token.
 
     `embed` may be asked for embeddings that stand elsewhere, on the way to a note (see
@@ -53,9 +54,9 @@ class Tokens(nn.Module):
             values = values[:, :longest]
         return self.encode(self.embedding(values), values != self.pad)
 
+    @abstractmethod
     def encode(self, embedded: Tensor, there: Tensor) -> Tensor:
         """Return vectors of embedded tokens (rows, length, embedding) where `there` is True."""
-        raise NotImplementedError
 
 
 def pool(states: Tensor, there: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from medcore.errors import ConfigError, DataError, FitError
 from medcore.lexicon import load_lexicon
 from medcore.models.ctc import count_steps, least_steps
 from medcore.prepare.hearing import Spectra, load_spectra
+from medcore.recipes.units import FileCheckpoint
 from medcore.recogniser.plan import RecogniserChoice
 from medcore.recogniser.tokens import Tokens, learn_tokens, plain_text
 from medcore.recogniser.use import OwnRecogniser
@@ -26,7 +27,7 @@ from medcore.speech import Recording, score_recordings
 from medcore.store.folder import write_json
 from medcore.train.spelling import Spoken, train_speller
 
-RESULT = "recogniser.json"
+RESULT, CHECKPOINT = "recogniser.json", "checkpoint.safetensors"
 LEAST_ROWS, MOST_SECONDS = 10, 30.0
 TRAINING = 0.9
 
@@ -47,6 +48,8 @@ def train_recogniser(
 ) -> dict[str, Any] | None:
     """Train, judge on the test part and keep everything in `folder`; None when stopped.
 
+    What was stopped or killed goes on from its last checkpoint there.
+
     Returns what `recogniser.json` holds: measures with intervals over speakers, counts, the
     test part's texts beside what was heard. Raises `DataError`, `ConfigError` or `FitError`.
     """
@@ -65,7 +68,8 @@ def train_recogniser(
     rows, spoken = _encode(dataset, column, choice, rows, tokens, files, heard)
     spec = {"bands": spectra.bands, "width": choice.width, "tokens": tokens.size,
             "level": choice.audio.level}  # fmt: skip
-    weights = _train(spec, spoken, choice, watch)
+    checkpoint = FileCheckpoint(folder / CHECKPOINT)
+    weights = _train(spec, spoken, choice, watch, checkpoint)
     if weights is None:
         return None
     own = OwnRecogniser(spec, asdict(spectra), tokens, choice.beam, weights)
@@ -78,6 +82,7 @@ def train_recogniser(
     result["written"] = {name: write_measure(m) for name, m in result["measures"].items()}
     own.save(folder)
     write_json(folder, RESULT, result)
+    checkpoint.clear()
     _tell(watch, "Finished", 1.0)
     return result
 
@@ -171,11 +176,15 @@ def _encode(
 
 
 def _train(
-    spec: dict, spoken: dict[str, Spoken], choice: RecogniserChoice, watch: Watch
+    spec: dict,
+    spoken: dict[str, Spoken],
+    choice: RecogniserChoice,
+    watch: Watch,
+    checkpoint: FileCheckpoint,
 ) -> dict[str, np.ndarray] | None:
     epochs = train_speller(
         spec, spoken["train"], spoken["validation"], choice.audio, choice.train,
-        seed=choice.seed, stopping=watch.stopping,
+        seed=choice.seed, checkpoint=checkpoint, stopping=watch.stopping,
     )  # fmt: skip
     while True:
         try:

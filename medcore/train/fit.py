@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from medcore.config import TrainConfig
 from medcore.models import Network
-from medcore.records import Prepared
+from medcore.records import Epoch, Prepared
 from medcore.train.optimizer import build_optimizer, flat_parameters
 
 
@@ -155,3 +156,41 @@ def restore_random(state: dict[str, Tensor], device: torch.device) -> None:
 
 def _array(value: Tensor) -> np.ndarray:
     return value.detach().cpu().numpy().copy()
+
+
+def close_epoch(
+    state: Fit,
+    config: TrainConfig,
+    fit: str,
+    train_loss: float,
+    validation_loss: float | None,
+    start: float,
+) -> Epoch:
+    """Judge the epoch, move the fit on to the next one and return the record.
+
+    The network is kept where it is the best so far; without a validation loss every epoch counts as
+    the best and nothing is kept. `start` is when the epoch began (`time.perf_counter`).
+    """
+    best = validation_loss is None or state.best_loss is None or validation_loss < state.best_loss
+    if best:
+        state.best_loss, state.best_epoch, state.stale = validation_loss, state.epoch, 0
+        if validation_loss is not None:
+            state.keep_best()
+    else:
+        state.stale += 1
+    epoch = Epoch(
+        fit=fit,
+        epoch=state.epoch,
+        epochs=config.epochs,
+        train_loss=train_loss,
+        validation_loss=validation_loss,
+        learning_rate=state.optimizer.param_groups[0]["lr"],
+        seconds=time.perf_counter() - start,
+        best=best,
+    )
+    names = ("epoch", "train_loss", "validation_loss", "learning_rate")
+    state.history.append({name: getattr(epoch, name) for name in names})
+    state.finished = state.epoch == config.epochs or state.stale >= config.patience
+    state.epoch, state.step = state.epoch + 1, 0
+    state.loss_sum.zero_()
+    return epoch

@@ -27,6 +27,7 @@ from medcore.train.device import memory_named, mixed_precision, pick_device
 from medcore.train.fit import (
     Checkpoint,
     Fit,
+    close_epoch,
     fit_key,
     key_parts,
     random_state,
@@ -230,7 +231,7 @@ def _run_epochs(state: Fit, course: Course, pause: Pause) -> Generator[Epoch, No
             validation_loss = _judge(state, course, pause)
             if pause.stopped:
                 return
-        epoch = _close_epoch(state, course, train_loss, validation_loss, start)
+        epoch = close_epoch(state, course.config, course.fit, train_loss, validation_loss, start)
         if state.finished:
             pause.write()
         random = random_state(state.device)
@@ -308,34 +309,3 @@ def _judge(state: Fit, course: Course, pause: Pause) -> float | None:
         loss = float(every.cpu().double().mean())
     check_loss(loss, state.epoch)
     return loss
-
-
-def _close_epoch(
-    state: Fit, course: Course, train_loss: float, validation_loss: float | None, start: float
-) -> Epoch:
-    """Judge the epoch, move the fit on to the next one and return the record."""
-    config = course.config
-    best = validation_loss is None or state.best_loss is None or validation_loss < state.best_loss
-    if best:
-        state.best_loss, state.best_epoch, state.stale = validation_loss, state.epoch, 0
-        if validation_loss is not None:
-            state.keep_best()
-    else:
-        state.stale += 1
-    rate = state.optimizer.param_groups[0]["lr"]
-    epoch = Epoch(
-        fit=course.fit,
-        epoch=state.epoch,
-        epochs=config.epochs,
-        train_loss=train_loss,
-        validation_loss=validation_loss,
-        learning_rate=rate,
-        seconds=time.perf_counter() - start,
-        best=best,
-    )
-    names = ("epoch", "train_loss", "validation_loss", "learning_rate")
-    state.history.append({name: getattr(epoch, name) for name in names})
-    state.finished = state.epoch == config.epochs or state.stale >= config.patience
-    state.epoch, state.step = state.epoch + 1, 0
-    state.loss_sum.zero_()
-    return epoch

@@ -1,4 +1,4 @@
-"""Passes over rows for networks that learn from the inputs alone: imputers, autoencoders.
+"""Passes over rows for networks with a lesson of their own: imputers, autoencoders, recognisers.
 
 As in the main loop, a fit can be left at any step and taken up again: the order of rows comes from
 (seed, fit, epoch), and everything that moves is in `Fit`.
@@ -18,7 +18,7 @@ from torch import Tensor
 from medcore.config import TrainConfig, generator
 from medcore.records import Epoch
 from medcore.train.device import memory_named
-from medcore.train.fit import Fit, random_state, restore_random
+from medcore.train.fit import Fit, close_epoch, random_state, restore_random
 from medcore.train.optimizer import clip_gradients, flat_parameters, learning_rate
 from medcore.train.pause import Pause, check_loss
 
@@ -28,12 +28,13 @@ class Lesson:
     """What is learned: so many `rows`, the loss of those at some places, and how it is judged.
 
     `batch_loss(network, places)` returns a scalar; `judge(network)` a number that is better the
-    smaller it is, without gradients; `name` ends "epoch 3 …" where something goes wrong.
+    smaller it is, without gradients, or None where nobody is set aside to judge on; `name` ends
+    "epoch 3 …" where something goes wrong.
     """
 
     rows: int
     batch_loss: Callable[[Any, Tensor], Tensor]
-    judge: Callable[[Any], float]
+    judge: Callable[[Any], float | None]
     name: str
 
 
@@ -50,7 +51,7 @@ def run_passes(
             check_loss(train_loss, state.epoch)
             with torch.inference_mode():
                 judged = lesson.judge(state.network.eval())
-        epoch = _close_epoch(state, config, fit, train_loss, judged, start)
+        epoch = close_epoch(state, config, fit, train_loss, judged, start)
         random = random_state(state.device)
         yield epoch
         restore_random(random, state.device)
@@ -71,7 +72,8 @@ def _run_steps(
             group["lr"] = learning_rate(config, done, steps * config.epochs)
         loss = lesson.batch_loss(network, torch.from_numpy(batch).to(state.device))
         loss.backward()
-        clip_gradients([flat.grad for flat in flats], config.clip_norm)
+        if config.clip_norm:
+            clip_gradients([flat.grad for flat in flats], config.clip_norm)
         state.optimizer.step()
         for flat in flats:
             flat.grad.zero_()
@@ -80,30 +82,3 @@ def _run_steps(
         if pause.due() and pause.look():
             return False
     return True
-
-
-def _close_epoch(
-    state: Fit, config: TrainConfig, fit: str, train_loss: float, judged: float, start: float
-) -> Epoch:
-    best = state.best_loss is None or judged < state.best_loss
-    if best:
-        state.best_loss, state.best_epoch, state.stale = judged, state.epoch, 0
-        state.keep_best()
-    else:
-        state.stale += 1
-    epoch = Epoch(
-        fit=fit,
-        epoch=state.epoch,
-        epochs=config.epochs,
-        train_loss=train_loss,
-        validation_loss=judged,
-        learning_rate=state.optimizer.param_groups[0]["lr"],
-        seconds=time.perf_counter() - start,
-        best=best,
-    )
-    names = ("epoch", "train_loss", "validation_loss", "learning_rate")
-    state.history.append({name: getattr(epoch, name) for name in names})
-    state.finished = state.epoch == config.epochs or state.stale >= config.patience
-    state.epoch, state.step = state.epoch + 1, 0
-    state.loss_sum.zero_()
-    return epoch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
@@ -15,10 +14,11 @@ from medcore.models.ctc import Speller, spelling_loss
 from medcore.records import Epoch
 from medcore.train.audio import change_sounds
 from medcore.train.device import memory_named, pick_device
-from medcore.train.optimizer import build_optimizer, clip_gradients, flat_parameters, learning_rate
-from medcore.train.pause import check_loss
+from medcore.train.fit import Checkpoint, fit_key, read_fit, start_fit
+from medcore.train.passes import Lesson, run_passes
+from medcore.train.pause import Pause
 
-AT_ONCE = 32
+FIT, AT_ONCE = "recogniser", 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,7 @@ def train_speller(
     train: TrainConfig,
     *,
     seed: int,
+    checkpoint: Checkpoint | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Generator[Epoch, None, dict[str, np.ndarray]]:
     """Train a `Speller` and return its weights by name; yield an `Epoch` after each pass.
@@ -57,48 +58,26 @@ def train_speller(
     without validation rows; a stop returns the best so far. Raises `FitError`.
     """
     device = pick_device(train.device)
-    torch.manual_seed(int(generator(seed, "torch", "recogniser").integers(2**62)))
+    torch.manual_seed(int(generator(seed, "torch", FIT).integers(2**62)))
     with memory_named("building the recogniser"):
-        network = Speller(spec).to(device)
-    optimizer = build_optimizer(network, train)
-    gradients = [flat.grad for flat in flat_parameters(optimizer)]
-    steps = -(-len(learn.place) // train.batch_size)
-    best, best_loss, stale = _weights(network), np.inf, 0
-    for epoch in range(1, train.epochs + 1):
-        started, total = time.perf_counter(), 0.0
-        order = generator(seed, "recogniser", "rows", epoch).permutation(len(learn.place))
-        network.train()
-        for step, rows in enumerate(np.array_split(order, steps)):
-            if stopping():
-                return best
-            for group in optimizer.param_groups:
-                done = steps * (epoch - 1) + step
-                group["lr"] = learning_rate(train, done, steps * train.epochs)
-            with memory_named(f"epoch {epoch} with a batch size of {train.batch_size}"):
-                loss = _step(network, learn, rows, audio, device)
-            loss.backward()
-            if train.clip_norm:
-                clip_gradients(gradients, train.clip_norm)
-            optimizer.step()
-            for gradient in gradients:
-                gradient.zero_()
-            total += float(loss.detach()) * len(rows)
-        check_loss(total / len(order), epoch)
-        judged = judge_speller(network, judge, device) if len(judge.place) else None
-        better = judged is None or judged < best_loss
-        if better:
-            best, best_loss, stale = _weights(network), judged if judged is not None else 0.0, 0
-        else:
-            stale += 1
-        rate = optimizer.param_groups[0]["lr"]
-        yield Epoch("recogniser", epoch, train.epochs, total / len(order), judged, rate,
-                    time.perf_counter() - started, better)  # fmt: skip
-        if stale >= train.patience:
-            break
-    return best
+        state = start_fit(Speller(spec), train, device)
+    rows = [part for spoken in (learn, judge) for part in (spoken.place, spoken.targets)]
+    heard = list(learn.spectra.shape)
+    key = fit_key(spec, train.model_dump(), audio.model_dump(), seed, heard, *rows)
+    if checkpoint is not None:
+        read_fit(state, checkpoint, key)
+    lesson = Lesson(
+        len(learn.place),
+        lambda network, places: _loss(network, learn, places.cpu().numpy(), audio, device),
+        lambda network: judge_speller(network, judge, device) if len(judge.place) else None,
+        "of the recogniser",
+    )
+    pause = Pause(state, checkpoint, key, stopping)
+    yield from run_passes(state, lesson, train, FIT, seed, pause)
+    return state.weights()
 
 
-def _step(
+def _loss(
     network: Speller, spoken: Spoken, rows: np.ndarray, audio: AudioConfig, device: torch.device
 ) -> Tensor:
     values, targets, lengths = spoken.read(rows, device)
@@ -115,10 +94,6 @@ def judge_speller(network: Speller, spoken: Spoken, device: torch.device) -> flo
             values, targets, lengths = spoken.read(some, device)
             total += float(spelling_loss(network(values), targets, lengths)) * len(some)
     return total / len(rows)
-
-
-def _weights(network: Speller) -> dict[str, np.ndarray]:
-    return {name: part.detach().cpu().numpy().copy() for name, part in network.state_dict().items()}
 
 
 def spell(network: Speller, spectra: np.ndarray) -> np.ndarray:

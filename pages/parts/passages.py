@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from medcore.errors import MedcoreError
 from medcore.records import Column, Run
-from medcore.store import read_predictions
 from pages.parts import state
-from pages.parts.explained import choose_target
+from pages.parts.case import LIKE, ask_case, choose_case
 from pages.parts.marked_text import Mark, show_marked
-from pages.parts.runs import has_table, question
-from pages.parts.saliency import LIKE, choose_row
+from pages.parts.runs import has_table
 
 HEIGHT, LONG, LOOSE = 420, 1_500, 0.05
 # A word is coloured from this part of the largest share on, in steps of a third.
@@ -24,42 +21,26 @@ FAINT = 0.12
 
 def show_passages(run: Run, columns: Mapping[str, Column], outcome: Column) -> None:
     """Show one patient's note with the words that raised or lowered the prediction."""
-    notes = [name for name, column in columns.items() if column.kind == "text"]
     if not has_table(run):
         st.info("The notes were deleted; bring them again and train.", icon=":material/notes:")
         return
-    told = read_predictions(run.folder)
-    targets = [told.positive] if told.positive else list(told.classes) or [outcome.name]
     left, right = st.columns([3, 2])
-    with right:
-        target = choose_target(list(dict.fromkeys([*targets, *told.classes])), outcome)
-        column = notes[0]
-        if len(notes) > 1:
-            column = st.selectbox("Note", notes, key="passages_column")
-    with left:
-        row = choose_row(told.frame, target, outcome)
-    if row is None:
+    case = choose_case(run, columns, outcome, "text", (left, right, right))
+    if case is None:
         return
-    try:
-        with st.spinner("Following each word through the model …"):
-            said = _ask(run, f"{run.workspace} {run.id}", int(row), column, target)
-    except MedcoreError as error:
-        st.warning(str(error), icon=":material/notes:")
+    waiting = "Following each word through the model …"
+    said = ask_case(run, case, "explain_note", waiting, ":material/notes:")
+    if said is None:
         return
     st.markdown(
-        f"Orange words speak **for “{target}”**, blue ones against it; hover for each word's share."
+        f"Orange words speak **for “{case.target}”**, blue ones against it; hover for each word's "
+        "share."
     )
     height = HEIGHT if len(said["text"]) > LONG else None
     show_marked(said["text"], mark_words(said["words"]), height)
     _say_checks(said)
     with st.expander("The words as a table"):
         _show_table(said["table"])
-
-
-@st.cache_data(scope="session", max_entries=32, show_spinner=False)
-def _ask(_run: Run, identity: str, row: int, column: str, target: str) -> dict[str, Any]:  # noqa: ARG001
-    place = {"workspace": _run.workspace, "dataset": _run.dataset}
-    return question(_run, "explain_note", row=row, column=column, target=target, **place)
 
 
 def mark_words(words: Sequence[Sequence[float]]) -> list[Mark]:
