@@ -9,6 +9,7 @@ from pages.parts.columns import edit_columns
 from pages.parts.frame import count, open_page
 from pages.parts.imports import show_imports
 from pages.parts.player import show_player
+from pages.parts.several import say_findings
 from pages.parts.thumbnails import show_rows
 from pages.parts.uploads import show_public_sets, show_uploader
 
@@ -69,6 +70,9 @@ else:
         )
     st.subheader("What each column is", anchor=False)
     edit_columns(state.table(), dataset)
+    if len(dataset.with_role("outcome")) > 1:
+        say_findings(state.settings())
+        st.caption("To ask for one of them only, give the others another role.")
     st.subheader("The first rows", anchor=False)
     show_rows(dataset)
     show_player(dataset)

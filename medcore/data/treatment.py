@@ -34,6 +34,13 @@ def find_treatment(dataset: Dataset) -> Column:
             f"The effect of '{treatment.name}' on the time to an event is not told yet: choose a "
             "yes/no outcome by a fixed time or a number, or take the role treatment away."
         )
+    outcomes = dataset.with_role("outcome")
+    if len(outcomes) > 1:
+        names = "' and '".join(column.name for column in outcomes[:2])
+        raise ConfigError(
+            f"The effect of '{treatment.name}' is told for one outcome at a time, and '{names}' "
+            "both have the role outcome; keep one."
+        )
     if treatment.kind not in ("number", "category"):
         raise ConfigError(
             f"The treatment '{treatment.name}' holds {treatment.kind}; choose a column that says "

@@ -9,6 +9,7 @@ from medcore.data import assign_columns, outcome_candidates, outcome_classes, tr
 from medcore.errors import MedcoreError
 from medcore.records import Column, Dataset
 from pages.parts import state
+from pages.parts.roles import ASKED, ask_anew
 
 DESIGNS = {
     "observational": "Doctors and patients (observational)",
@@ -127,13 +128,9 @@ def _two_valued(dataset: Dataset) -> list[str]:
 
 
 def _keep_roles(config: RunConfig, treatment: str, outcome: str) -> RunConfig:
-    freed = ("outcome", "event", "duration", "treatment")
+    freed = (*ASKED, "treatment")
     roles = {name: "ignored" if role in freed else role for name, role in config.data.roles.items()}
     roles |= {treatment: "treatment", outcome: "outcome"}
     if roles == dict(config.data.roles) and config.task in (None, "effect"):
         return config
-    values = config.model_dump()
-    values["data"]["roles"], values["task"] = roles, None
-    values["outcome"] |= {"positive": None, "order": (), "separator": None}
-    values["effect"]["treated"] = None
-    return RunConfig.model_validate(values)
+    return change_config(ask_anew(config, roles), {"effect.treated": None})

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from medcore.config import RunConfig
 from medcore.errors import MedcoreError
 from medcore.records import Column, Dataset
 from pages.parts import state
+from pages.parts.roles import check_mixture, set_role
 
 KINDS = {
     "number": "number", "category": "category", "date": "date", "text": "text", "image": "image",
@@ -47,7 +49,8 @@ def edit_columns(raw: Dataset, dataset: Dataset) -> None:
             ),
             "Role": st.column_config.SelectboxColumn(
                 options=list(ROLES.values()), required=True,
-                help="What the column is for. Inputs are what the model may look at.",
+                help="What the column is for. Inputs are what the model may look at. Several "
+                "outcomes are several findings, each of them yes or no.",
             ),
             "Unit": st.column_config.TextColumn(help="Shown beside values, e.g. mmHg."),
             "Values": st.column_config.BarChartColumn(
@@ -93,29 +96,10 @@ def _bars(column: Column, values: pd.Series) -> list[int]:
 
 
 def _keep(raw: Dataset, before: pd.DataFrame, after: pd.DataFrame) -> None:
-    """Write what differs from before into the settings; one outcome at a time."""
-    config = state.settings()
-    values = config.data.model_dump()
-    kinds = {word: kind for kind, word in KINDS.items()}
-    roles = {word: role for role, word in ROLES.items()}
-    for place in np.flatnonzero((before != after)[["Kind", "Role", "Unit"]].any(axis=1)):
-        row, old = after.iloc[place], before.iloc[place]
-        name = row["Column"]
-        if row["Kind"] != old["Kind"]:
-            values["kinds"][name] = kinds.get(row["Kind"], row["Kind"])
-        if row["Unit"] != old["Unit"]:
-            values["units"][name] = row["Unit"] or ""
-        if row["Role"] != old["Role"]:
-            role = roles.get(row["Role"], row["Role"])
-            set_role(values["roles"], name, role, raw)
-            # Whoever gives a column a role takes back that it was left out.
-            values["repairs"] = [
-                repair
-                for repair in values["repairs"]
-                if (repair["action"], repair["column"]) != ("ignore_column", name)
-            ]
+    """Keep what differs from before, unless no task takes such outcomes together."""
     try:
-        changed = config.model_copy(update={"data": type(config.data)(**values)})
+        changed = change_columns(state.settings(), raw, before, after)
+        check_mixture(raw, changed)
         state.keep_settings(changed)
     except MedcoreError as error:
         st.error(str(error), icon=":material/error:")
@@ -124,12 +108,35 @@ def _keep(raw: Dataset, before: pd.DataFrame, after: pd.DataFrame) -> None:
     st.rerun()
 
 
-def set_role(roles: dict[str, str], name: str, role: str, raw: Dataset) -> None:
-    """Give a column a role; of outcome, patient and site there is one each."""
-    if role in ("outcome", "event", "duration", "patient", "site", "date", "visit",
-                "treatment"):  # fmt: skip
-        held = {column.name: column.role for column in raw.columns} | roles
-        for other, had in held.items():
-            if had == role and other != name:
-                roles[other] = "ignored"
-    roles[name] = role
+def change_columns(
+    config: RunConfig, raw: Dataset, before: pd.DataFrame, after: pd.DataFrame
+) -> RunConfig:
+    """Return the settings with what a person changed in the table of columns."""
+    kinds = {word: kind for kind, word in KINDS.items()}
+    roles = {word: role for role, word in ROLES.items()}
+    edited = ["Column", "Kind", "Role", "Unit"]
+    rows = zip(*(table[edited].to_dict("records") for table in (before, after)), strict=True)
+    changed = [(old, row) for old, row in rows if old != row]
+    # Outcomes last: who makes another column the outcome instead changes two rows at once.
+    for old, row in sorted(changed, key=lambda pair: pair[1]["Role"] == ROLES["outcome"]):
+        name = row["Column"]
+        if row["Role"] != old["Role"]:
+            config = _take_back(config, name)
+            config = set_role(config, raw, name, roles.get(row["Role"], row["Role"]))
+        values = config.model_dump()
+        if row["Kind"] != old["Kind"]:
+            values["data"]["kinds"][name] = kinds.get(row["Kind"], row["Kind"])
+        if row["Unit"] != old["Unit"]:
+            values["data"]["units"][name] = row["Unit"] or ""
+        config = RunConfig.model_validate(values)
+    return config
+
+
+def _take_back(config: RunConfig, name: str) -> RunConfig:
+    """Return the settings without the repair that left a column out: it gets a role again."""
+    values = config.model_dump()
+    values["data"]["repairs"] = [
+        repair for repair in values["data"]["repairs"]
+        if (repair["action"], repair["column"]) != ("ignore_column", name)
+    ]  # fmt: skip
+    return RunConfig.model_validate(values)

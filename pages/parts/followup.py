@@ -11,6 +11,7 @@ from medcore.errors import MedcoreError
 from medcore.records import Dataset
 from pages.parts import state
 from pages.parts.arms import asks_effect
+from pages.parts.roles import ASKED, ask_anew
 
 UNITS = ("hours", "days", "weeks", "months", "years")
 KINDS = {
@@ -86,17 +87,11 @@ def _choose_column(dataset: Dataset, role: str, label: str, names: list[str]) ->
 
 def _keep_roles(config: RunConfig, event: str, duration: str) -> RunConfig:
     wanted = {event: "event", duration: "duration"}
-    roles = {
-        name: "ignored" if role in ("outcome", "event", "duration") else role
-        for name, role in config.data.roles.items()
-    }
+    roles = {name: "ignored" if role in ASKED else role for name, role in config.data.roles.items()}
     roles |= wanted
     if roles == dict(config.data.roles) and config.task in (None, "survival"):
         return config
-    values = config.model_dump()
-    values["data"]["roles"], values["task"] = roles, None
-    values["outcome"] |= {"positive": None, "order": (), "censored": None, "separator": None}
-    return RunConfig.model_validate(values)
+    return ask_anew(config, roles)
 
 
 def _choose_unit(config: RunConfig, duration: str, unit: str | None) -> RunConfig:

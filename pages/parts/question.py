@@ -11,9 +11,9 @@ from medcore.errors import MedcoreError
 from medcore.records import Dataset
 from pages.parts import state
 from pages.parts.arms import asks_effect, choose_effect, leave_effect
-from pages.parts.columns import set_role
 from pages.parts.followup import choose_event, choose_kind
 from pages.parts.form import WORDS, read_field
+from pages.parts.roles import ASKED, ask_anew
 from pages.parts.several import choose_several
 
 PRESET_WORDS = {
@@ -53,13 +53,8 @@ def choose_outcome(config: RunConfig, dataset: Dataset) -> RunConfig:
     if outcome is None:
         return config
     if outcome != held or wants_labels(dataset, config):
-        values = config.model_dump()
-        roles = values["data"]["roles"]
-        roles |= {name: "ignored" for name, role in roles.items() if role == "event"}
-        set_role(roles, outcome, "outcome", state.table())
-        values["outcome"] = {"positive": None, "order": ()}
-        values["task"] = None
-        config = RunConfig.model_validate(values)
+        left = {column.name: "ignored" for column in dataset.with_role(*ASKED)}
+        config = ask_anew(config, {**config.data.roles, **left, outcome: "outcome"})
     try:
         return _choose_positive(_choose_task(config))
     except MedcoreError as error:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from medcore.config import RunConfig
+from medcore.config import RunConfig, change_config
 from medcore.data import assign_columns, outcome_candidates, outcome_classes
 from medcore.data.labels import configure_labels, read_yes
 from medcore.errors import MedcoreError
 from medcore.records import Dataset
 from pages.parts import state
 from pages.parts.frame import count
+from pages.parts.roles import ASKED, ask_anew
 
 WAYS = {"columns": "A yes/no column each", "cells": "Several in one cell"}
 MOST_NAMED = 12
@@ -24,7 +25,7 @@ def choose_several(config: RunConfig, dataset: Dataset) -> RunConfig:
         format_func=WAYS.get, key=f"several_{state.current().dataset.id}",
     )  # fmt: skip
     config = (_choose_cells if way == "cells" else _choose_columns)(config, dataset)
-    _say_findings(config)
+    say_findings(config)
     return config
 
 
@@ -82,24 +83,21 @@ def _keep(config: RunConfig, outcomes: list[str], separator: str | None) -> RunC
     """Give these columns the role outcome, and take it, and that of input, from those before."""
     if not outcomes:
         return config
-    asked = ("outcome", "event", "duration")
     now = assign_columns(state.table(), config)
     roles = dict(config.data.roles)
-    roles |= {column.name: "ignored" for column in now.columns if column.role in asked}
+    roles |= {column.name: "ignored" for column in now.with_role(*ASKED)}
     roles |= dict.fromkeys(outcomes, "outcome")
     same = roles == dict(config.data.roles) and separator == config.outcome.separator
     if same and config.task in (None, "multilabel"):
         return config
-    values = config.model_dump()
-    values["data"]["roles"], values["task"] = roles, None
-    values["outcome"] |= {"positive": None, "order": (), "censored": None, "separator": separator}
-    kinds = values["data"]["kinds"]
+    config = ask_anew(config, roles, separator)
     if separator is not None and now.column(outcomes[0]).kind == "text":
-        kinds[outcomes[0]] = "category"
-    return RunConfig.model_validate(values)
+        kinds = {**config.data.kinds, outcomes[0]: "category"}
+        return change_config(config, {"data.kinds": kinds})
+    return config
 
 
-def _say_findings(config: RunConfig) -> None:
+def say_findings(config: RunConfig) -> None:
     """Say what is predicted, or what is wrong with the choice."""
     dataset = assign_columns(state.table(), config)
     if len(dataset.with_role("outcome")) < 2 and config.outcome.separator is None:
