@@ -54,6 +54,15 @@ CASES = [
     ("He is free of seizures.", ["negated"]),
     ("The wound is painful. No abscess.", ["negated"]),
     ("Syncope without palpitations.", ["present", "negated"]),
+    ("No asthma, so she stopped her Allegra.", ["negated", "historical"]),
+    ("The splint has not worked, and he would like to rest the hand that is causing his pain.",
+     ["present"]),
+    ("Denies fever during pregnancy.", ["negated", "present"]),
+    ("No fever since the stroke.", ["negated", "present"]),
+    ("Two weeks prior to the visit she had numbness.", ["present"]),
+    ("He quit smoking.", ["historical"]),
+    ("She used to be a smoker.", ["historical"]),
+    ("No chest pain, and he takes metformin.", ["negated", "present"]),
 ]  # fmt: skip
 
 
@@ -152,6 +161,16 @@ def test_a_wrong_header_rule_is_named(text):
 def test_an_abbreviation_is_read_by_its_section_and_neighbours(note, meaning):
     found = find_abbreviations(note, LEXICON, find_sections(note))[0]
     assert (found.options[0], found.sure) == (meaning, True)
+
+
+@pytest.mark.parametrize(
+    "note", ["Osteoarthritis grade IV.", "Cranial nerves II through IV intact.", "NYHA class IV."]
+)
+def test_a_roman_numeral_is_no_abbreviation(note):
+    found = [p.before for p in find_abbreviations(note, LEXICON, find_sections(note))]
+    assert "IV" not in found
+    given = "Ceftriaxone IV."
+    assert find_abbreviations(given, LEXICON, find_sections(given))
 
 
 @pytest.mark.parametrize("note", ["MS is stable.", "RA was discussed.", "Seen by PT today."])

@@ -50,6 +50,21 @@ def test_clinical_values_are_not_taken_for_identifiers():
     assert find_identifiers(CLINICAL, LEXICON) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("He lives in Sacaton with his sister.", ["Sacaton"]),
+        ("She was born in Munich and moved to Santa Cruz.", ["Munich", "Santa Cruz"]),
+        ("Seen at St. Thomas Memorial Hospital.", ["St. Thomas Memorial Hospital"]),
+        ("Sent to XYZ Hospital.", ["XYZ Hospital"]),
+        ("He was moved to Physical Therapy, and was born in September.", []),
+        ("She lives at home, and visited the ER.", []),
+    ],
+)
+def test_towns_and_hospitals_are_places_that_identify(text, places):
+    assert [i.text for i in find_identifiers(text, LEXICON)] == places
+
+
 def test_a_name_found_once_is_found_everywhere_and_a_known_one_without_a_title():
     text = (
         "Mr. Ellsworth came. Later ellsworth-like pain; Ellsworth's wife agreed. Quorra was told."

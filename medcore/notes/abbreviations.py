@@ -21,6 +21,12 @@ LOWER_TOO = frozenset(
         "p.r.n. p.o. q.d. q.h.s. htn copd gerd cad chf"
     )
 )
+NUMERAL = re.compile(r"[IVX]+")
+COUNTED = re.compile(
+    r"(?:grade|stage|type|class|level|phase|category|factor|axis|nerves?|cn|nyha|part)s?"
+    r"(?:\s+[IVX]+[ABab]?\s*(?:,|and|or|to|through|/|-|–)?)*\s*$",
+    re.IGNORECASE,
+)
 NEARER = 1.9
 
 
@@ -69,8 +75,14 @@ def _find_short(note: str, lexicon: Lexicon) -> Iterator[tuple[int, int, tuple[M
         ):
             continue
         meanings = lexicon.abbreviations.get(text.upper())
-        if meanings and not _is_shouted(note, *match.span()):
+        if meanings and not any(test(note, *match.span()) for test in (_is_shouted, _is_numeral)):
             yield match.start(), match.end(), meanings
+
+
+def _is_numeral(note: str, start: int, end: int) -> bool:
+    """Tell whether letters count something, such as a grade or a cranial nerve."""
+    before = note[max(0, start - 40) : start]
+    return bool(NUMERAL.fullmatch(note[start:end]) and COUNTED.search(before))
 
 
 def _is_shouted(note: str, start: int, end: int) -> bool:

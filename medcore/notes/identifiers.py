@@ -34,6 +34,8 @@ STATES = split_words(
     "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM "
     "NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY"
 )
+# Where a patient is moved to within a hospital, and lives with care.
+WARDS = r"physical|occupational|speech|assisted|intensive|nursing|room|unit|ward|floor|surgery"
 PATTERNS: tuple[tuple[IdentifierKind, re.Pattern[str]], ...] = (
     ("e-mail", re.compile(r"(?<![\w.+\-])[\w.+\-]{1,64}@[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,5}")),
     ("link", re.compile(r"(?:https?://|www\.)\S+[\w/]|\b(?:\d{1,3}\.){3}\d{1,3}\b")),
@@ -88,11 +90,14 @@ PATTERNS: tuple[tuple[IdentifierKind, re.Pattern[str]], ...] = (
         r"\bninety(?:[\s-](?:one|two|three|four|five|six|seven|eight|nine))?(?=[\s-]+years?)",
         re.IGNORECASE)),
     ("place", re.compile(
-        rf"\b(?:{CAP}\s+(?:(?:and|of|the)\s+)?){{1,4}}(?:Hospital|Clinic|Medical Center|Medical "
-        rf"Centre|"
-        r"Health System|Healthcare|Infirmary|Hospice|Nursing Home|University|School|Elementary|"
-        r"College|"
-        r"Church|Prison)\b")),
+        rf"\b(?:St\.\s+)?(?:(?:{CAP}|[A-Z]{{2,6}})\s+(?:(?:and|of|the)\s+)?){{1,4}}(?:Hospital|Clinic|"
+        r"Medical Center|Medical Centre|Health System|Healthcare|Infirmary|Hospice|Nursing Home|"
+        r"University|School|Elementary|College|Church|Prison)\b")),
+    ("address", re.compile(
+        r"\b(?:liv(?:es?|ed|ing)|resid(?:es?|ed|ing)|born|raised|grew up|moved|relocated|native|"
+        r"visit(?:ed|ing)|travel+ed|vacation(?:ed|ing)?|resident)\s+(?:\w+\s+){0,2}?"
+        r"(?:in|to|from|near|of|at)\s+"
+        rf"(?!(?i:{MONTHS}|{WARDS})\b)(?P<it>(?:(?:St|Ft|Mt)\.\s+)?{CAP}(?:\s+{CAP}){{0,2}})")),
 )  # fmt: skip
 TITLE = r"(?:Dr|Mr|Mrs|Ms|Miss|Mx|Prof|Professor|Doctor|Sir|Nurse|Rev|Fr|Sister)\.?"
 GAP = r"[ \t]+"
