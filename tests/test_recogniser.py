@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 
 from medcore.__main__ import main
 from medcore.config import AudioConfig, TrainConfig
 from medcore.data.media import MediaFolder
 from medcore.errors import ConfigError, DataError, FitError, StoreError
+from medcore.prepare.hearing import fit_frames
 from medcore.recogniser import (
     RESULT,
     RecogniserChoice,
@@ -21,8 +23,10 @@ from medcore.recogniser import (
 )
 from medcore.recogniser.tokens import learn_tokens, plain_text, read_tokens
 from medcore.records import Column, Dataset, Watch
-from medcore.sound import RATE, Sound, read_kept, write_flac
+from medcore.sound import RATE, SILENCE, Sound, read_kept, write_flac
 from medcore.store import read_json
+from medcore.train.passes import Lesson, draw_batches
+from medcore.train.spelling import Spoken, room_for
 
 PITCHES = {"a": 400.0, "b": 800.0, "c": 1500.0}
 
@@ -215,3 +219,29 @@ def test_the_command_line_trains_one_and_transcribes_with_it(tmp_path, capsys):
     assert said["model"] == "a recogniser of your own" and isinstance(said["text"], str)
     assert main(["recogniser", str(folder), "--text", "nothing", *given]) == 2
     assert "no column 'nothing'" in capsys.readouterr().err
+
+
+def test_batches_hold_every_row_once_and_rows_of_about_the_same_size():
+    sizes = np.random.default_rng(0).integers(20, 400, 200)
+    lesson = Lesson(200, lambda *_: None, lambda _: None, "", sizes)
+    batches = draw_batches(lesson, 16, np.random.default_rng(1))
+    assert sorted(np.concatenate(batches)) == list(range(200))
+    filled = sum(len(batch) * sizes[batch].max() for batch in batches)
+    alone = [
+        np.random.default_rng(2).permutation(200)[start : start + 16] for start in range(0, 200, 16)
+    ]
+    assert filled < 0.75 * sum(len(batch) * sizes[batch].max() for batch in alone)
+    firsts = [int(sizes[batch].max()) for batch in batches]
+    assert firsts != sorted(firsts)
+
+
+def test_a_batch_shows_the_whole_of_each_recording_and_little_else():
+    frames = np.array([30, 60, 200])
+    whole = room_for(200, 0.05)
+    spectra = np.full((3, 4, whole), SILENCE, np.float16)
+    for row, count in enumerate(frames):
+        spectra[row] = fit_frames(np.zeros((4, count), np.float16), whole)
+    spoken = Spoken(spectra, frames, np.arange(3), np.ones((3, 1), np.int64), np.ones(3, np.int64))
+    values, _, _ = spoken.read(np.array([0, 1]), torch.device("cpu"))
+    assert values.shape == (2, 4, 80)
+    assert (values[:, 0] == 0).sum(dim=1).tolist() == [30, 60]

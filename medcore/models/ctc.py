@@ -22,6 +22,7 @@ BLANK = 0
 CHANNELS = 32
 # Frames of 10 ms that become one step.
 STRIDE = 2
+BLANK_BIAS = 3.0
 
 
 class Speller(nn.Module):
@@ -46,6 +47,9 @@ class Speller(nn.Module):
         self.narrow = nn.Sequential(nn.Linear(CHANNELS * left, width), nn.ReLU())
         self.recurrent = nn.GRU(width, width, 2, batch_first=True, bidirectional=True, dropout=0.1)
         self.head = nn.Linear(2 * width, int(spec["tokens"]))
+        # Most steps are blank. A network that need not find that out first learns letters at once.
+        with torch.no_grad():
+            self.head.bias[BLANK] = BLANK_BIAS
 
     def forward(self, values: Tensor) -> Tensor:
         """Return (rows, steps, tokens)."""

@@ -41,7 +41,7 @@ class RecogniserChoice(Section):
     seed: int = Field(0, ge=0, title="Seed", description="The same seed gives the same numbers.")
     audio: AudioConfig = AudioConfig()
     train: TrainConfig = TrainConfig(
-        epochs=60, batch_size=16, learning_rate=3e-3, weight_decay=1e-2, patience=20
+        epochs=40, batch_size=16, learning_rate=3e-3, weight_decay=1e-2, patience=20
     )
 
 

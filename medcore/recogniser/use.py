@@ -18,7 +18,7 @@ from medcore.sound import QUALITIES, RATE, Sound, judge_quality, log_mel
 from medcore.speech.recognizer import find_pieces
 from medcore.speech.transcript import Segment, Transcript
 from medcore.store.folder import read_json, write_json
-from medcore.train.spelling import spell
+from medcore.train.spelling import room_for, spell
 
 LABEL = "a recogniser of your own"
 SILENT = QUALITIES[-1]
@@ -59,7 +59,7 @@ class OwnRecogniser:
     def hear(self, samples: np.ndarray) -> str:
         """Return what was said in 16 kHz samples of at most half a minute."""
         found = log_mel(samples, self.spectra["bands"], self.spectra["highest"])
-        frames = max(found.shape[1], self.spectra["frames"])
+        frames = room_for(found.shape[1], 0.0)
         return self.read(fit_frames(found, frames).astype(np.float16))
 
     def transcribe(self, sound: Sound) -> Transcript:

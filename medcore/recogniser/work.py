@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,10 +21,10 @@ from medcore.recogniser.tokens import Tokens, learn_tokens, plain_text
 from medcore.recogniser.use import OwnRecogniser
 from medcore.recogniser.words import write_measure, write_result
 from medcore.records import Dataset, Event, Watch
-from medcore.sound import RATE, count_frames, kept_seconds
+from medcore.sound import RATE, count_frames, kept_seconds, read_kept
 from medcore.speech import Recording, score_recordings
 from medcore.store.folder import write_json
-from medcore.train.spelling import Spoken, train_speller
+from medcore.train.spelling import Spoken, room_for, train_speller
 
 RESULT, CHECKPOINT = "recogniser.json", "checkpoint.safetensors"
 LEAST_ROWS, MOST_SECONDS = 10, 30.0
@@ -74,7 +73,7 @@ def train_recogniser(
         return None
     own = OwnRecogniser(spec, asdict(spectra), tokens, choice.beam, weights)
     _tell(watch, "Judging on the test recordings", TRAINING)
-    result = _judge(own, dataset, column, choice, rows, files, heard)
+    result = _judge(own, dataset, column, choice, rows)
     result |= {"choice": choice.model_dump(mode="json"), "dataset": dataset.name,
                "sha256": dataset.sha256, "rows": {k: len(v) for k, v in rows.parts.items()},
                "ledger": list(rows.ledger), "seconds": time.time() - started}  # fmt: skip
@@ -144,10 +143,13 @@ def _divide(owner: pd.Series, choice: RecogniserChoice) -> dict[str, np.ndarray]
 
 def _plan_spectra(dataset: Dataset, files: list[str], choice: RecogniserChoice) -> Spectra:
     """Return spectrograms long enough for the longest recording and its shifts in time."""
-    longest = max(kept_seconds(dataset.media / file) for file in files)
-    frames = count_frames(round(longest * RATE))
-    room = math.ceil(frames / (1 - 2 * min(choice.audio.shift, 0.4)))
+    longest = max(_count_frames(dataset, files))
+    room = room_for(longest, choice.audio.shift)
     return Spectra(choice.audio.bands, room, choice.audio.highest)
+
+
+def _count_frames(dataset: Dataset, files: list[str]) -> list[int]:
+    return [count_frames(round(kept_seconds(dataset.media / file) * RATE)) for file in files]
 
 
 def _encode(
@@ -155,10 +157,15 @@ def _encode(
     files: list[str], heard: np.ndarray,
 ) -> tuple[Rows, dict[str, Spoken]]:  # fmt: skip
     """Return each part's recordings and targets; texts too long for theirs are set aside."""
-    steps, spoken, parts, ledger = count_steps(heard.shape[2]), {}, {}, list(rows.ledger)
+    frames = np.array(_count_frames(dataset, files))
+    spoken, parts, ledger = {}, {}, list(rows.ledger)
     for part, ids in rows.parts.items():
         written = [tokens.write(str(text)) for text in dataset.frame.loc[ids, choice.text]]
-        fits = np.array([0 < least_steps(text) <= steps for text in written])
+        place = np.searchsorted(files, dataset.frame.loc[ids, column].astype(str))
+        steps = [count_steps(frame) for frame in frames[place]]
+        fits = np.array(
+            [0 < least_steps(t) <= most for t, most in zip(written, steps, strict=True)]
+        )
         if part == "test":
             fits[:] = True
         elif count := int((~fits).sum()):
@@ -170,8 +177,7 @@ def _encode(
         targets = np.zeros((len(kept), max([1, *lengths])), dtype=np.int64)
         for row, text in enumerate(kept):
             targets[row, : len(text)] = text
-        place = np.searchsorted(files, dataset.frame.loc[parts[part], column].astype(str))
-        spoken[part] = Spoken(heard, place, targets, lengths)
+        spoken[part] = Spoken(heard, frames, place[fits], targets, lengths)
     return replace(rows, parts=parts, ledger=tuple(ledger)), spoken
 
 
@@ -197,14 +203,12 @@ def _train(
 
 
 def _judge(
-    own: OwnRecogniser, dataset: Dataset, column: str, choice: RecogniserChoice, rows: Rows,
-    files: list[str], heard: np.ndarray,
+    own: OwnRecogniser, dataset: Dataset, column: str, choice: RecogniserChoice, rows: Rows
 ) -> dict[str, Any]:  # fmt: skip
     frame = dataset.frame.loc[rows.parts["test"]]
-    place = np.searchsorted(files, frame[column].astype(str))
     said = [plain_text(text) for text in frame[choice.text].astype(str)]
     speakers = frame[choice.speaker].astype("string") if choice.speaker else frame.index.astype(str)
-    told = [own.read(heard[spot]) for spot in place]
+    told = [own.hear(read_kept(dataset.media / file)) for file in frame[column].astype(str)]
     recordings = [
         Recording(text, found, str(speaker))
         for text, found, speaker in zip(said, told, speakers, strict=True)

@@ -22,6 +22,8 @@ from medcore.train.fit import Fit, close_epoch, random_state, restore_random
 from medcore.train.optimizer import clip_gradients, flat_parameters, learning_rate
 from medcore.train.pause import Pause, check_loss
 
+APART = 0.2
+
 
 @dataclass(frozen=True)
 class Lesson:
@@ -29,13 +31,26 @@ class Lesson:
 
     `batch_loss(network, places)` returns a scalar; `judge(network)` a number that is better the
     smaller it is, without gradients, or None where nobody is set aside to judge on; `name` ends
-    "epoch 3 …" where something goes wrong.
+    "epoch 3 …" where something goes wrong. With `sizes` (rows,) a batch holds rows of about the
+    same size, so that little of it is filled up.
     """
 
     rows: int
     batch_loss: Callable[[Any, Tensor], Tensor]
     judge: Callable[[Any], float | None]
     name: str
+    sizes: np.ndarray | None = None
+
+
+def draw_batches(lesson: Lesson, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return a pass's batches, as places of rows, in random order."""
+    steps = -(-lesson.rows // size)
+    if lesson.sizes is None:
+        return np.array_split(rng.permutation(lesson.rows), steps)
+    # Drawn apart by up to so much, batches differ from pass to pass.
+    order = np.argsort(lesson.sizes * rng.uniform(1 - APART, 1 + APART, lesson.rows))
+    batches = np.array_split(order, steps)
+    return [batches[place] for place in rng.permutation(steps)]
 
 
 def run_passes(
@@ -63,8 +78,8 @@ def _run_steps(
     """Do the epoch's remaining steps; return False when stopped."""
     network = state.network.train()
     steps = -(-lesson.rows // config.batch_size)
-    order = generator(seed, fit, "rows", state.epoch).permutation(lesson.rows)
-    batches = np.array_split(order, steps)
+    rng = generator(seed, fit, "rows", state.epoch)
+    batches = draw_batches(lesson, config.batch_size, rng)
     flats = flat_parameters(state.optimizer)
     for batch in batches[state.step :]:
         done = steps * (state.epoch - 1) + state.step

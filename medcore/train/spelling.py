@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
@@ -19,26 +20,53 @@ from medcore.train.passes import Lesson, run_passes
 from medcore.train.pause import Pause
 
 FIT, AT_ONCE = "recogniser", 32
+# Frames of silence that a recording has on either side at least: a word's end is heard in it.
+MARGIN = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Spoken:
     """Recordings and their texts: `spectra` (items, bands, frames), often memory-mapped.
 
-    `place` (rows,) is each row's recording; `targets` (rows, longest) are tokens from 1,
-    `lengths` (rows,) how many of them count.
+    Each lies in the middle of its frames and fills `frames` (items,) of them. `place` (rows,) is
+    each row's recording; `targets` (rows, longest) are tokens from 1, `lengths` (rows,) how many
+    of them count.
     """
 
     spectra: np.ndarray
+    frames: np.ndarray
     place: np.ndarray
     targets: np.ndarray
     lengths: np.ndarray
 
-    def read(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Return spectrograms, targets and lengths of some rows as tensors."""
-        values = torch.from_numpy(np.ascontiguousarray(self.spectra[self.place[rows]])).float()
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many frames each row's recording fills."""
+        return self.frames[self.place]
+
+    def read(
+        self, rows: np.ndarray, device: torch.device, shift: float = 0.0
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return spectrograms, targets and lengths of some rows as tensors.
+
+        As many frames as the longest of them needs, moved by up to a share `shift` either way.
+        """
+        whole = self.spectra.shape[2]
+        wanted = min(whole, room_for(int(self.sizes[rows].max()), shift))
+        start = (whole - wanted) // 2
+        cut = self.spectra[self.place[rows], :, start : start + wanted]
+        values = torch.from_numpy(np.ascontiguousarray(cut)).float()
         targets, lengths = (torch.from_numpy(part[rows]) for part in (self.targets, self.lengths))
         return values.to(device), targets.to(device), lengths
+
+
+def room_for(frames: int, shift: float) -> int:
+    """Return the frames in which a recording of so many may move by a share `shift` of them.
+
+    >>> room_for(100, 0.0), room_for(100, 0.1)
+    (120, 125)
+    """
+    return max(math.ceil(frames / (1 - 2 * min(shift, 0.4))), frames + 2 * MARGIN)
 
 
 def train_speller(
@@ -71,6 +99,7 @@ def train_speller(
         lambda network, places: _loss(network, learn, places.cpu().numpy(), audio, device),
         lambda network: judge_speller(network, judge, device) if len(judge.place) else None,
         "of the recogniser",
+        learn.sizes,
     )
     pause = Pause(state, checkpoint, key, stopping)
     yield from run_passes(state, lesson, train, FIT, seed, pause)
@@ -80,14 +109,14 @@ def train_speller(
 def _loss(
     network: Speller, spoken: Spoken, rows: np.ndarray, audio: AudioConfig, device: torch.device
 ) -> Tensor:
-    values, targets, lengths = spoken.read(rows, device)
+    values, targets, lengths = spoken.read(rows, device, audio.shift)
     return spelling_loss(network(change_sounds(values, audio)), targets, lengths)
 
 
 def judge_speller(network: Speller, spoken: Spoken, device: torch.device) -> float:
     """Return the mean loss over rows, in nats a token, nothing changed at random."""
     network.eval()
-    total, rows = 0.0, np.arange(len(spoken.place))
+    total, rows = 0.0, np.argsort(spoken.sizes, kind="stable")
     with torch.inference_mode():
         for start in range(0, len(rows), AT_ONCE):
             some = rows[start : start + AT_ONCE]

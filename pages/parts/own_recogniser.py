@@ -81,7 +81,7 @@ def _ask(dataset: Dataset) -> None:
         help="Characters suit few recordings.",
     )  # fmt: skip
     epochs = left.number_input(
-        "Epochs", 1, 500, 60, key="own_epochs", help="Passes over the training recordings."
+        "Epochs", 1, 500, 40, key="own_epochs", help="Passes over the training recordings."
     )
     if st.button("Train a recogniser", type="primary", key="train_own"):
         choice: dict[str, Any] = {"text": text, "speaker": speaker or "", "tokens": tokens}
