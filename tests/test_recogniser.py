@@ -22,6 +22,7 @@ from medcore.recogniser import (
     train_recogniser,
 )
 from medcore.recogniser.tokens import learn_tokens, plain_text, read_tokens
+from medcore.recogniser.work import draw_turns
 from medcore.records import Column, Dataset, Watch
 from medcore.sound import RATE, SILENCE, Sound, read_kept, write_flac
 from medcore.store import read_json
@@ -116,6 +117,33 @@ def test_the_same_seed_gives_the_same_recogniser(tmp_path):
         train_recogniser(dataset, choice, tmp_path / name)
     one, two = (load_recogniser(tmp_path / name).arrays for name in ("one", "two"))
     assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def test_in_turns_everybody_is_judged_by_one_that_never_heard_them_and_all_teach_the_last(tmp_path):
+    dataset, events = tone_texts(tmp_path, 48), []
+    owner = dataset.frame["speaker"].astype(str)
+    choice = QUICK.model_copy(update={"turns": True, "train": TrainConfig(epochs=1)})
+    turns = draw_turns(owner, choice)
+    assert sorted(np.concatenate([turn["test"] for turn in turns])) == list(range(48))
+    for turn in turns:
+        assert set(owner[turn["test"]]).isdisjoint(owner[np.r_[turn["train"], turn["validation"]]])
+        assert len(np.unique(np.concatenate(list(turn.values())))) == 48
+    assert not len(turns[-1]["test"]) and len(turns) == 6
+    result = train_recogniser(dataset, choice, tmp_path / "run", Watch(events.append))
+    assert sorted(row["row"] for row in result["texts"]) == list(range(48))
+    assert result["counts"]["speakers"] == 8 and result["measures"]["wer"]["low"] is not None
+    assert "the one that is kept has learned from all" in " ".join(result["sentences"])
+    assert any(event.message.startswith("Turn 5 of 5") for event in events)
+    fractions = [event.fraction for event in events]
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0
+    assert not list((tmp_path / "run").glob("checkpoint*"))
+
+
+def test_of_few_speakers_none_is_spared_for_deciding_when_to_stop():
+    owner = pd.Series([f"s{row % 4}" for row in range(40)])
+    (parts,) = draw_turns(owner, QUICK)
+    assert {part: owner[rows].nunique() for part, rows in parts.items()}["test"] == 1
+    assert owner[parts["train"]].nunique() == 3 and len(parts["validation"]) == 3
 
 
 def test_a_stop_leaves_no_recogniser(tmp_path):

@@ -37,6 +37,11 @@ class RecogniserChoice(Section):
         0.25, ge=0.05, le=0.5, title="Test share",
         description="Share of speakers, or recordings, that are judged on once.",
     )  # fmt: skip
+    turns: bool = Field(
+        False, title="Judge each speaker in turn",
+        description="For few speakers: each is judged on by a recogniser that never heard them, "
+        "in at most five groups, and a last one for use learns from all. Takes as many trainings.",
+    )  # fmt: skip
     width: int = Field(128, ge=16, le=1024, title="Width", description="Neurons per layer.")
     seed: int = Field(0, ge=0, title="Seed", description="The same seed gives the same numbers.")
     audio: AudioConfig = AudioConfig()

@@ -34,7 +34,13 @@ def write_result(result: Mapping[str, Any]) -> Iterator[str]:
         speakers = counts["speakers"]
         people = "one speaker" if speakers == 1 else f"{speakers:,} speakers"
         few = " With so few, this says little about others." if speakers < FEW_SPEAKERS else ""
-        yield f"Judged on {recordings} of {people} whom it never heard.{few}"
+        if result["choice"]["turns"]:
+            yield (
+                f"Judged on {recordings} of {people}, each heard by a recogniser that had not "
+                f"learned from them; the one that is kept has learned from all.{few}"
+            )
+        else:
+            yield f"Judged on {recordings} of {people} whom it never heard.{few}"
     else:
         yield (
             f"Judged on {recordings} that it never heard, but their speakers may be the same: "
