@@ -143,7 +143,8 @@ def test_a_recogniser_is_trained_on_dictation_and_then_offered_to_transcribe_wit
     workspace = open_workspace(open_home(), None)
     row = save_dataset(workspace, tone_texts(tmp_path, 40))
     app = open_page("dictation", workspace=workspace.id, dataset=row.id)
-    app.selectbox(key="own_speaker").set_value("speaker").run()
+    assert app.selectbox(key="own_speaker").value == "speaker"
+    assert not app.checkbox(key="own_turns").value
     app.number_input(key="own_epochs").set_value(1).run()
     app.button(key="train_own").click().run()
     check(app)
@@ -154,6 +155,9 @@ def test_a_recogniser_is_trained_on_dictation_and_then_offered_to_transcribe_wit
     assert change_job(workspace.home, job.id, ("running",), state="finished", result=result)
     app = open_page("dictation", workspace=workspace.id, dataset=row.id)
     assert "Of 100 words said" in words(app)
+    app.button(key="use_own").click().run()
+    assert app.selectbox(key="speech_own").value == f"own:{job.id}"
+    assert "Dictate transcribes with it now." in words(app)
     assert any("Tones" in option for option in app.selectbox(key="speech_own").options)
     listener = open_listener(f"own:{job.id}", workspace.home, workspace)
     assert listener.transcribe(Sound(np.zeros(8000, np.float32))).text == ""

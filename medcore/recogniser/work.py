@@ -81,9 +81,10 @@ def train_recogniser(
     turns = draw_turns(rows.speaker, choice)
     checkpoints = [FileCheckpoint(folder / CHECKPOINT.format(turn)) for turn in range(len(turns))]
     told: list[dict[str, Any]] = []
+    epochs: list[dict[str, Any]] = []
     for number, (parts, checkpoint) in enumerate(zip(turns, checkpoints, strict=True)):
         share = TRAINING / len(turns)
-        part = _part_of(watch, number, len(turns), share)
+        part = _part_of(watch, number, len(turns), share, epochs)
         fitted = _fit(sounds, choice, parts, part, checkpoint)
         if fitted is None:
             return None
@@ -95,7 +96,7 @@ def train_recogniser(
     result = _judge(told, choice)
     result |= {"choice": choice.model_dump(mode="json"), "dataset": dataset.name,
                "sha256": dataset.sha256, "rows": counted, "ledger": [*rows.ledger, *ledger],
-               "seconds": time.time() - started}  # fmt: skip
+               "epochs": epochs, "seconds": time.time() - started}  # fmt: skip
     result["sentences"] = list(write_result(result))
     result["written"] = {name: write_measure(m) for name, m in result["measures"].items()}
     own.save(folder)
@@ -273,8 +274,10 @@ def _judge(texts: list[dict[str, Any]], choice: RecogniserChoice) -> dict[str, A
     return {"measures": measures, "counts": score.counts, "texts": texts}
 
 
-def _part_of(watch: Watch, number: int, turns: int, share: float) -> Watch:
-    """Return a watch for one of several turns, which says which one it is."""
+def _part_of(
+    watch: Watch, number: int, turns: int, share: float, epochs: list[dict[str, Any]]
+) -> Watch:
+    """Return a watch for one of several turns, which says which one it is and notes `epochs`."""
 
     def emit(event: Event) -> None:
         said = event.message
@@ -282,6 +285,8 @@ def _part_of(watch: Watch, number: int, turns: int, share: float) -> Watch:
             turn = f"Turn {number + 1} of {turns - 1}" if number < turns - 1 else "For use"
             said = f"{turn}: {said}"
         fraction = share * (number + event.fraction)
+        if event.epoch is not None:
+            epochs.append(asdict(event.epoch) | {"fit": f"recogniser {number + 1}"})
         watch.emit(replace(event, message=said, fraction=fraction))
 
     return Watch(emit, watch.stopping)

@@ -9,9 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from medcore.errors import MedcoreError
+from medcore.figures import draw_learning
 from medcore.jobs import Job, list_jobs, start_recogniser
 from medcore.records import Dataset
 from pages.parts import state
+from pages.parts.charts import show_chart
 from pages.parts.dictation_score import NAMES
 from pages.parts.player import play
 from pages.parts.waiting import watch_job
@@ -20,6 +22,11 @@ KIND = "recogniser"
 TOKENS = {"characters": "characters", "bpe": "pieces of words (many hours of speech)"}
 # Texts are written plainly already, so that the raw figures are those that count.
 SHOWN = {"wer_raw": "wer", "cer_raw": "cer", "term_recall": "term_recall"}
+SAID = ("text", "said", "transcript", "transcription", "sentence", "words")
+SPEAKERS = ("speaker", "voice", "doctor", "reader", "person", "name")
+PEOPLE = ("text", "category", "number")
+# As many speakers as there must be, and so many that one division of them tells enough.
+FEWEST, FEW = 3, 8
 LINES = 300
 
 
@@ -63,16 +70,15 @@ def _ask(dataset: Dataset) -> None:
     if not columns:
         st.warning("No column of this data set says what was said.", icon=":material/subtitles:")
         return
-    likely = next((n for n in columns if n.lower() in ("text", "said", "transcript")), columns[0])
-    people = [c.name for c in dataset.with_role("patient", "site") if c.name in columns] or [None]
+    likely = next((n for n in columns if n.lower() in SAID), columns[0])
     left, middle, right = st.columns(3)
     text = left.selectbox(
         "What was said", columns, index=columns.index(likely), key="own_text",
         help="The column with the text of each recording.",
     )  # fmt: skip
+    people = [None, *(c.name for c in dataset.columns if c.kind in PEOPLE and c.name != text)]
     speaker = middle.selectbox(
-        "Speaker", [None, *(n for n in columns if n != text)], key="own_speaker",
-        index=_place(people[0], [None, *(n for n in columns if n != text)]),
+        "Speaker", people, key="own_speaker", index=people.index(likely_speaker(dataset, people)),
         format_func=lambda name: "not known: divided at random" if name is None else name,
         help="Nobody is learned from and judged on. Without speakers the error rates flatter.",
     )  # fmt: skip
@@ -83,9 +89,15 @@ def _ask(dataset: Dataset) -> None:
     epochs = left.number_input(
         "Epochs", 1, 500, 40, key="own_epochs", help="Passes over the training recordings."
     )
+    count = dataset.frame[speaker].nunique() if speaker else 0
+    turns = middle.checkbox(
+        "Judge each speaker in turn", FEWEST <= count < FEW, key="own_turns", disabled=not speaker,
+        help="For few speakers: each is judged by a recogniser that never heard them, and a last "
+        "one, for use, learns from all. Takes up to six trainings instead of one.",
+    )  # fmt: skip
     if st.button("Train a recogniser", type="primary", key="train_own"):
         choice: dict[str, Any] = {"text": text, "speaker": speaker or "", "tokens": tokens}
-        choice["train.epochs"] = int(epochs)
+        choice |= {"train.epochs": int(epochs), "turns": bool(speaker) and turns}
         try:
             start_recogniser(state.current().workspace, state.current().dataset.id, choice)
         except MedcoreError as error:
@@ -94,8 +106,11 @@ def _ask(dataset: Dataset) -> None:
         st.rerun()
 
 
-def _place(name: str | None, names: list) -> int:
-    return names.index(name) if name in names else 0
+def likely_speaker(dataset: Dataset, columns: list[str | None]) -> str | None:
+    """Return the column that seems to tell who spoke: patient, site, or named so; else None."""
+    roles = [column.name for column in dataset.with_role("patient", "site")]
+    named = [c.name for c in dataset.columns if c.name.lower().split("_")[0] in SPEAKERS]
+    return next((name for name in (*named, *roles) if name in columns), None)
 
 
 def _show_end(job: Job) -> None:
@@ -104,10 +119,10 @@ def _show_end(job: Job) -> None:
     elif job.state == "stopped":
         st.warning("The training was stopped; nothing was kept.", icon=":material/stop_circle:")
     elif job.state == "finished":
-        _show_result(job.result)
+        _show_result(job.id, job.result)
 
 
-def _show_result(result: Mapping[str, Any]) -> None:
+def _show_result(identity: str, result: Mapping[str, Any]) -> None:
     st.subheader("How well it hears", anchor=False)
     for sentence in result["sentences"]:
         st.markdown(f"- {sentence}")
@@ -119,7 +134,23 @@ def _show_result(result: Mapping[str, Any]) -> None:
         },
         hide_index=True,
     )
-    st.caption("To transcribe with it, choose it under “Speech model and language” on Dictate.")
+    counts = result["counts"]
+    st.caption(
+        f"Of {counts['words']:,} words, {counts['substitutions']:,} were heard as another, "
+        f"{counts['deletions']:,} missed, {counts['insertions']:,} added. Intervals resample "
+        "speakers."
+    )
+    chosen = f"own:{identity}"
+    if st.session_state.get("speech_own") == chosen:
+        st.success("Dictate transcribes with it now.", icon=":material/check_circle:")
+    else:
+        st.button(
+            "Transcribe with it", icon=":material/mic:", key="use_own", on_click=_use,
+            args=(chosen,), help="Dictate then hears with it; choose another there.",
+        )  # fmt: skip
+    if learning := draw_learning(result.get("epochs", [])):
+        with st.expander("How it learned"):
+            show_chart(*learning, "own_learning")
     table = pd.DataFrame(result["texts"])
     wrong = table[table["said"] != table["heard"]]
     judged = result["counts"]["recordings"]
@@ -133,6 +164,10 @@ def _show_result(result: Mapping[str, Any]) -> None:
         st.download_button("Download as CSV", csv, "heard.csv", "text/csv", key="csv_heard",
                            on_click="ignore")  # fmt: skip
         _play_one(wrong, result)
+
+
+def _use(chosen: str) -> None:
+    st.session_state["speech_own"] = chosen
 
 
 def _play_one(wrong: pd.DataFrame, result: Mapping[str, Any]) -> None:
