@@ -8,14 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 
 from medcore import pipeline
 from medcore.apply import open_run, predict_file, predict_patient
 from medcore.checks import check_dataset
 from medcore.config import RunConfig, change_config, preset_config
 from medcore.errors import DataError, FitError
+from medcore.explanation.images import look_at
 from medcore.explanation.sounds import explain_sound
 from medcore.explanation.subject import open_subject
+from medcore.figures.sounds import draw_pitches
+from medcore.models import saliency
+from medcore.models.audio import find_sound
 from medcore.prepare import fit_preparation, prepare_rows
 from medcore.prepare.audio import choose_audio_encoder, hear_item
 from medcore.prepare.hearing import (
@@ -29,6 +34,7 @@ from medcore.prepare.hearing import (
 from medcore.records import Column, Watch
 from medcore.sound import RATE, SILENCE, limit_pitch, write_flac
 from medcore.speech.listening import load_listener
+from medcore.train import TrainedNetwork
 from tests.tone_rows import sing, tone_dataset
 
 CLASSES = ("lower", "upper")
@@ -238,3 +244,26 @@ def test_covering_a_stretch_of_time_shows_where_the_network_listened(finished):
     assert np.abs(said["fall"]).max() == pytest.approx(1)
     assert np.array(said["spectrogram"]).shape[0] == 64
     assert -1 <= said["likeness"] <= 1 and said["weight"] == pytest.approx(1)
+
+
+def test_gradients_show_the_pitch_that_the_classes_differ_in_and_add_up(finished):
+    folder, dataset, _ = finished
+    subject = open_subject(folder, dataset)
+    told = explain_sound(subject, 3, "scan", "upper")["pitches"]
+    values = np.array(told["values"])
+    assert values.shape == (32, 39) and np.abs(values).max() == pytest.approx(1)
+    assert told["highest"] == 8000 and -1 <= told["likeness"] <= 1
+    figure, table = draw_pitches({"pitches": told, "seconds": 0.4}, "upper")
+    assert len(table) == 32 and len(figure.data) == 1
+    model = subject.deployed.model
+    network = next(m for m in model.members if isinstance(m.fitted, TrainedNetwork))
+    row = prepare_rows(model.preparations[network.preparation], dataset, np.array([3]))
+    look = look_at(saliency, network.fitted, row, "scan", 0)
+    item = look.inputs[look.key].values
+    sound = find_sound(item)[:, None]
+    mean = (item * sound).sum(2, keepdim=True) / sound.sum(2, keepdim=True)
+    with torch.no_grad():
+        flat = look.score(torch.where(sound, mean, item))
+        whole = look.score(item)
+    gained = saliency.sound_gradients(look).sum()
+    assert gained == pytest.approx(float(whole - flat), rel=0.05, abs=0.02)

@@ -15,6 +15,7 @@ from medcore.explanation.images import look_at, scale_map
 from medcore.explanation.subject import Subject
 from medcore.prepare import prepare_rows
 from medcore.prepare.audio import AudioFit, hear_item
+from medcore.prepare.hearing import first_frame
 from medcore.records import Prepared
 from medcore.sound import RATE, log_mel, read_kept
 from medcore.train import TrainedNetwork
@@ -31,7 +32,10 @@ def explain_sound(subject: Subject, row_id: int, column: str, target: str) -> di
     `starts` and `ends` in seconds; `fall` of each stretch is the weighted mean over the networks
     that hear the column, each scaled to a largest size of 1. `spectrogram` (64 bands, columns) is
     that of the recording of `seconds`. `weight` is their share in the model; `likeness` the rank
-    correlation with networks that learned nothing. Raises `ConfigError` where nothing can be shown.
+    correlation with networks that learned nothing. `pitches`, None where no network sees
+    spectrograms, says which pitches spoke when, by integrated gradients: `values` (bands, columns)
+    with a largest size of 1, up to `highest` Hz, and their `likeness`. Raises `ConfigError` where
+    nothing can be shown.
     """
     from medcore.models import saliency
 
@@ -40,6 +44,9 @@ def explain_sound(subject: Subject, row_id: int, column: str, target: str) -> di
     model = subject.deployed.model
     place = model.classes.index(target) if target in model.classes else 0
     rows: dict[int, tuple[Prepared, np.ndarray]] = {}
+    fits: dict[int, AudioFit] = {}
+    pitches: list[np.ndarray] = []
+    highest = RATE / 2
     found, blank, weight = np.zeros(len(stretches)), np.zeros(len(stretches)), 0.0
     for number, member in enumerate(model.members):
         if not isinstance(member.fitted, TrainedNetwork):
@@ -50,6 +57,7 @@ def explain_sound(subject: Subject, row_id: int, column: str, target: str) -> di
             preparation = model.preparations[member.preparation]
             row = prepare_rows(preparation, subject.dataset, np.array([row_id]))
             fit = next(fit for fit in preparation.kinds if fit.name == column)
+            fits[member.preparation] = fit
             rows[member.preparation] = row, hear_without(fit, samples, stretches)
         row, items = rows[member.preparation]
         look = look_at(saliency, member.fitted, row, column, place)
@@ -57,6 +65,11 @@ def explain_sound(subject: Subject, row_id: int, column: str, target: str) -> di
         found += member.weight * scale_map(_fall(look, row, items))
         blank += member.weight * scale_map(_fall(random, row, items))
         weight += member.weight
+        if (fit := fits[member.preparation]).encoder == "crnn":
+            maps = np.stack([saliency.sound_gradients(one) for one in (look, random)])
+            placed = _place_frames(maps, log_mel(samples, fit.spectra.bands, fit.spectra.highest))
+            pitches.append(member.weight * np.stack([scale_map(one) for one in placed]))
+            highest = fit.spectra.highest
     if not weight:
         raise ConfigError(f"No network of this model listens to '{column}'.")
     return {
@@ -64,10 +77,36 @@ def explain_sound(subject: Subject, row_id: int, column: str, target: str) -> di
         "ends": [end / RATE for _, end in stretches],
         "fall": np.round(found / weight, 4).tolist(),
         "spectrogram": _shrink(log_mel(samples)).round(2).tolist(),
+        "pitches": _tell_pitches(pitches, highest),
         "seconds": len(samples) / RATE,
         "weight": weight,
         "likeness": saliency.map_likeness(found, blank),
     }
+
+
+def _tell_pitches(maps: list[np.ndarray], highest: float) -> dict[str, Any] | None:
+    """Return the sum of the networks' maps, each (learned and not, bands, frames), JSON-ready."""
+    if not maps:
+        return None
+    from medcore.models.saliency import map_likeness
+
+    found, blank = np.sum(maps, axis=0)
+    shown = scale_map(_shrink(found))
+    return {"values": shown.round(3).tolist(), "highest": highest,
+            "likeness": map_likeness(found, blank)}  # fmt: skip
+
+
+def _place_frames(maps: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Return maps (maps, bands, frames as the network gets them) over a spectrogram's own frames.
+
+    Frames that the network does not hear have 0.
+    """
+    start, have = first_frame(found, maps.shape[2]), found.shape[1]
+    out = np.zeros((len(maps), len(found), have))
+    if start < 0 or have <= maps.shape[2]:
+        return maps[:, :, -start : have - start].astype(np.float64)
+    out[:, :, start : start + maps.shape[2]] = maps
+    return out
 
 
 def find_stretches(samples: int) -> list[tuple[int, int]]:

@@ -39,11 +39,7 @@ def draw_listening(said: Mapping[str, Any], target: str) -> Drawn:
         customdata=np.c_[starts, ends],
         hovertemplate="%{customdata[0]:.2f}–%{customdata[1]:.2f} s: %{y:+.2f}<extra></extra>",
     )  # fmt: skip
-    top = len(bands) + 1
-    places = [
-        (to_mel(pitch) - to_mel(LOWEST)) / (to_mel(RATE / 2) - to_mel(LOWEST)) * top - 1
-        for pitch in PITCHES
-    ]
+    places = [place_of_pitch(pitch, len(bands)) for pitch in PITCHES]
     figure.update_layout(
         showlegend=False, bargap=0,
         yaxis={"domain": [0.7, 1], "title": "For (+) or<br>against (−)", "range": [-1.1, 1.1],
@@ -54,6 +50,44 @@ def draw_listening(said: Mapping[str, Any], target: str) -> Drawn:
     )  # fmt: skip
     table = pd.DataFrame({"from (s)": starts, "to (s)": ends, "fall of the score": fall})
     return figure, table
+
+
+def draw_pitches(said: Mapping[str, Any], target: str) -> Drawn:
+    """Draw which pitches spoke for a class when, by integrated gradients.
+
+    `said`: an answer of `medcore.explanation.sounds.explain_sound` with `pitches`.
+    """
+    told = said["pitches"]
+    values, highest = np.array(told["values"]), told["highest"]
+    figure = make_figure(f"Which pitches speak for “{target}”, and when", "Time (s)", "Pitch (Hz)")
+    edges = np.linspace(0, said["seconds"], values.shape[1] + 1)
+    middles = (edges[:-1] + edges[1:]) / 2
+    pitches = [pitch_of_band(band, len(values), highest) for band in range(len(values))]
+    figure.add_heatmap(
+        z=values, x=middles, y=np.arange(len(values)), zmid=0, zmin=-1, zmax=1,
+        colorscale=[[0, BLUE], [0.5, "#F7F7F7"], [1, ORANGE]],
+        colorbar={"title": "For (+) or<br>against (−)", "thickness": 12},
+        customdata=np.tile(np.round(pitches)[:, None], (1, values.shape[1])),
+        hovertemplate="%{x:.2f} s, %{customdata:,.0f} Hz: %{z:+.2f}<extra></extra>",
+    )  # fmt: skip
+    shown = [pitch for pitch in PITCHES if pitch <= highest]
+    figure.update_yaxes(
+        tickvals=[place_of_pitch(pitch, len(values), highest) for pitch in shown],
+        ticktext=[f"{pitch:,}" for pitch in shown],
+    )
+    table = pd.DataFrame(values, index=np.round(pitches), columns=np.round(middles, 3))
+    table = table.rename_axis("pitch (Hz)").reset_index()
+    return figure, table.rename(columns=str)
+
+
+def place_of_pitch(pitch: float, bands: int, highest: float = RATE / 2) -> float:
+    """Return where a pitch lies among bands counted from 0; the inverse of `pitch_of_band`.
+
+    >>> round(place_of_pitch(pitch_of_band(7, 64), 64), 6)
+    7.0
+    """
+    share = (to_mel(pitch) - to_mel(LOWEST)) / (to_mel(highest) - to_mel(LOWEST))
+    return float(share * (bands + 1) - 1)
 
 
 def pitch_of_band(band: int, bands: int, highest: float = RATE / 2) -> float:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medcore.errors import FitError
+from medcore.models.audio import find_sound
 from medcore.models.fusion import Piece
 from medcore.models.network import Network, build_from_spec
 from medcore.models.places import watch_places
@@ -87,14 +88,31 @@ def integrated_gradients(look: Look) -> np.ndarray:
 
     Shares may be negative; they add up to the difference of the scores, but for the steps.
     """
+    return along_path(look, torch.zeros_like(_image(look))).sum(dim=-3)[0].cpu().numpy()
+
+
+def along_path(look: Look, base: Tensor) -> Tensor:
+    """Return the integrated gradients of each number of the row, from `base`, of its shape."""
     values = _image(look).detach()
     shares = (torch.arange(PATH_STEPS, device=values.device) + 0.5) / PATH_STEPS
     total = torch.zeros_like(values)
     for share in shares:
-        point = (values * share).requires_grad_(True)
+        point = (base + (values - base) * share).requires_grad_(True)
         (gradient,) = torch.autograd.grad(look.score(point).sum(), point)
         total += gradient
-    return (values * total / PATH_STEPS).sum(dim=-3)[0].cpu().numpy()
+    return (values - base) * total / PATH_STEPS
+
+
+def sound_gradients(look: Look) -> np.ndarray:
+    """Return integrated gradients of a spectrogram (bands, frames).
+
+    From a sound as long as the recording that has in each band its mean over it, all along: what
+    the network is told then is no more than how long it lasts. Shares add up as of an image.
+    """
+    values = _image(look).detach()
+    sound = find_sound(values)[:, None]
+    mean = (values * sound).sum(dim=2, keepdim=True) / sound.sum(dim=2, keepdim=True).clamp_min(1)
+    return along_path(look, torch.where(sound, mean, values))[0].cpu().numpy()
 
 
 def occlusion(look: Look) -> np.ndarray:

@@ -87,15 +87,21 @@ def fit_frames(found: np.ndarray, frames: int) -> np.ndarray:
     >>> fit_frames(np.zeros((1, 2)), 4)[0].round(1).tolist()
     [-16.1, 0.0, 0.0, -16.1]
     """
-    have = found.shape[1]
+    start, have = first_frame(found, frames), found.shape[1]
     if have > frames:
-        power = np.concatenate([[0.0], np.exp(found.astype(np.float64)).sum(axis=0).cumsum()])
-        start = int(np.argmax(power[frames:] - power[:-frames]))
         return found[:, start : start + frames]
     out = np.full((len(found), frames), SILENCE, dtype=found.dtype)
-    start = (frames - have) // 2
-    out[:, start : start + have] = found
+    out[:, -start : have - start] = found
     return out
+
+
+def first_frame(found: np.ndarray, frames: int) -> int:
+    """Return which frame of a spectrogram comes first in so many: below 0 where silence does."""
+    have = found.shape[1]
+    if have <= frames:
+        return -((frames - have) // 2)
+    power = np.concatenate([[0.0], np.exp(found.astype(np.float64)).sum(axis=0).cumsum()])
+    return int(np.argmax(power[frames:] - power[:-frames]))
 
 
 def hear_states(samples: np.ndarray, listener: Any, spectra: Spectra) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from medcore.figures.sounds import draw_listening
+from medcore.figures.sounds import draw_listening, draw_pitches
 from medcore.records import Column, Run
 from medcore.sound import read_part, write_wav
 from pages.parts import state
@@ -20,6 +20,11 @@ from pages.parts.runs import has_table
 STEPS = (
     "Stretch by stretch is silenced, and the model asked again: where its score of the class falls "
     "(orange), that stretch spoke for the class; where it rises (blue), against it."
+)
+
+PITCHES = (
+    "Point by point of the spectrogram, against a sound that keeps the recording's mean pitch all "
+    "along (integrated gradients): orange spoke for the class, blue against it."
 )
 
 
@@ -41,6 +46,15 @@ def show_listening(run: Run, columns: Mapping[str, Column], outcome: Column) -> 
     show_chart(figure, table, "listening")
     _play_both(run, case, said)
     say_check(said, "stretches that are loud")
+    if said["pitches"] is not None:
+        st.markdown(PITCHES)
+        show_chart(*draw_pitches(said, case.target), "pitches")
+        say_check({**said["pitches"], "weight": 1.0}, "what is loud")
+    else:
+        st.caption(
+            "Which pitches counted cannot be told: the network learned on top of what a pretrained "
+            "speech model hears, and that model gives no gradients."
+        )
 
 
 def _play_both(run: Run, case: Case, said: Mapping[str, Any]) -> None:
