@@ -159,3 +159,27 @@ def test_a_folder_without_anything_to_hear_or_see_is_refused(tmp_path):
 )
 def test_quality_is_told_from_the_samples(samples, word):
     assert judge_quality(samples.astype(np.float32)) == word and word in QUALITIES
+
+
+def test_texts_beside_recordings_are_what_was_said_and_folders_their_speakers(tmp_path):
+    names = ["ann/1.wav", "ann/2.wav", "bob/1.wav"]
+    write_sounds(tmp_path / "in", names)
+    (tmp_path / "in/ann/1.txt").write_text("\ufeffno effusion\n", encoding="utf-8")
+    (tmp_path / "in/bob/1.txt").write_text("clear lungs", encoding="utf-8")
+    wishes = Wishes(names=False)
+    path = zip_folder(tmp_path / "in", tmp_path / "spoken.zip")
+    dataset = read_source(path, tmp_path / "media", wishes=wishes)
+    roles = {column.name: (column.kind, column.role) for column in dataset.columns}
+    assert roles["said"] == ("text", "ignored") and roles["speaker"] == ("category", "patient")
+    assert "label" not in roles and "file" not in dataset.frame
+    assert dataset.frame["speaker"].tolist() == ["ann", "ann", "bob"]
+    assert dataset.frame["said"].fillna("").tolist() == ["no effusion", "", "clear lungs"]
+
+
+def test_a_single_folder_of_recordings_with_texts_is_no_folder_of_tables(tmp_path):
+    write_sounds(tmp_path / "in", ["1.wav", "2.wav"])
+    for name, text in (("1", "one"), ("2", "two, five")):
+        (tmp_path / f"in/{name}.txt").write_text(text)
+    dataset = read_folder(tmp_path / "in", tmp_path / "media", name="n", source="s")
+    assert dataset.frame["said"].tolist() == ["one", "two, five"]
+    assert "speaker" not in dataset.frame

@@ -57,7 +57,8 @@ def _find_dataset() -> Dataset | None:
             return dataset
     st.info(
         "Bring recordings together with a table: a column that names each file, and one that says "
-        "what was said in it.",
+        "what was said in it. Or a zip in which each recording has a text of the same name, in a "
+        "folder for each speaker.",
         icon=":material/mic:",
     )
     state.link("data", "Bring recordings on Data", ":material/upload:")

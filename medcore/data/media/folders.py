@@ -13,6 +13,7 @@ import pandas as pd
 from medcore.data.kinds import infer_columns, settle_types
 from medcore.data.media.files import MediaFolder
 from medcore.data.media.formats import FORMATS, Format, find_format, is_media
+from medcore.data.media.said import add_texts, find_texts
 from medcore.data.media.tables import media_dataset
 from medcore.data.media.zips import MOST_ENTRIES, is_listed
 from medcore.data.table import read_table
@@ -46,7 +47,8 @@ def read_folder(
 
     With a table that names the files: its columns, and image or audio. Else image or audio, file,
     and what the folders tell: label (folder-per-class), split (train/val/test above), patient (a
-    level below); where no folder tells a class, the parts of names such as `7_ann_3.wav`.
+    level below); where no folder tells a class, the parts of names such as `7_ann_3.wav`. Where
+    recordings have texts of the same names, said, and the folders tell the speaker.
     Without `names` no file's name is kept or told: names may be those of patients; `parts` keeps
     their parts all the same, and `listed` says of each row at which place its file came. Raises
     `DataError` when there is none that can be read.
@@ -57,7 +59,10 @@ def read_folder(
     if not wanted:
         kinds = "; ".join(f"for {found.things} {found.read}" for found in FORMATS)
         raise DataError(f"'{source}' holds no image and no recording that is read: {kinds}.")
-    sha256 = sha256 or _hash_files(root, [*tables, *files])
+    texts = find_texts(root, wanted) if format.kind == "audio" else {}
+    spoken = {PurePosixPath(file).with_suffix(".txt").as_posix() for file in texts}
+    tables = [table for table in tables if table not in spoken]
+    sha256 = sha256 or _hash_files(root, [*tables, *files, *sorted(spoken)])
     decoded = _decode(root, wanted, format, MediaFolder(media), names)
     if not decoded.kept:
         first = next(iter(decoded.reasons.values()))
@@ -66,16 +71,18 @@ def read_folder(
         dataset = _join_table(root, tables, decoded, name, source, sha256, media, names)
     else:
         told = (names, parts, listed)
-        dataset = _list_rows(decoded, wanted, name, source, sha256, media, *told)
+        dataset = _list_rows(decoded, wanted, texts, name, source, sha256, media, *told)
     return _note_others(dataset, format, len(files) - len(wanted))
 
 
 def _list_rows(
-    decoded: Decoded, files: list[str], name: str, source: str, sha256: str, media: Path,
-    names: bool, parts: bool, listed: bool,
+    decoded: Decoded, files: list[str], texts: Mapping[str, str], name: str, source: str,
+    sha256: str, media: Path, names: bool, parts: bool, listed: bool,
 ) -> Dataset:  # fmt: skip
     """Return a row for each file that could be read."""
     frame, columns = _describe_paths(files, decoded.format, parts=names or parts)
+    if texts:
+        frame, columns = add_texts(frame, columns, texts)
     frame, facts = _add_facts(frame, frame["file"], decoded)
     kind = decoded.format.kind
     frame[kind] = frame["file"].map(decoded.kept).astype("string")
