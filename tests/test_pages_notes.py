@@ -1,11 +1,15 @@
 """Notes as a visitor meets it: a pasted note, a row beside it, proposals, the log and its undo."""
 
+import re
+
 import pandas as pd
 import pytest
 
 from medcore.config import RunConfig, change_config
 from medcore.data import make_dataset
 from medcore.errors import DataError, StoreError
+from medcore.lexicon import load_lexicon
+from medcore.notes import find_contradictions, read_note
 from medcore.store import (
     delete_text,
     export_workspace,
@@ -20,6 +24,7 @@ from medcore.store import (
     save_text,
     save_wording,
 )
+from pages.parts.marked_text import Mark, show_quote
 from pages.parts.note_source import check_note
 from tests.test_pages import _server_knows_the_navigation, check, open_page, words
 
@@ -147,3 +152,26 @@ def test_a_text_of_another_workspace_is_not_found(workspace):
         load_text(workspace, "../../etc")
     delete_text(workspace, row.id)
     assert list_texts(workspace, "note") == []
+
+
+def test_stand_ins_are_marked_where_they_stand_and_quotes_hold_whole_words(workspace):
+    app = paste(open_page("notes", workspace=workspace.id), "Mrs. Ellsworth, MRN 4471182, is well.")
+    shown = [element.proto.body for element in app.get("html")]
+    changed = next(body for body in shown if "stands for: name" in body)
+    assert "Ellsworth" not in changed and "4471182" not in changed
+    inside = re.findall(r"<mark[^>]*>([^<]*)</mark>", changed)
+    assert len(inside) == 2 and re.fullmatch(r"\d{7}", inside[1])
+
+
+def test_a_quote_never_cuts_a_word(monkeypatch):
+    said = []
+    monkeypatch.setattr("pages.parts.marked_text.st.html", said.append)
+    text = "alphabetical " * 20
+    show_quote(text, Mark(130, 142, "red"))
+    assert set(re.findall(r"\w+", re.sub(r"<[^>]*>", "", said[0]))) == {"alphabetical"}
+
+
+def test_a_whole_number_of_the_row_is_written_whole():
+    read = read_note("A 76-year-old woman.", load_lexicon())
+    (found,) = find_contradictions(read, {"age": 86.0}, load_lexicon())
+    assert "age = 86" in {found.first.text, found.second.text}

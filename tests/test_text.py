@@ -431,6 +431,17 @@ def test_a_folder_without_weights_is_refused(tmp_path):
         find_text_model(str(tmp_path))
 
 
+def test_a_hub_name_without_internet_is_a_sentence_with_a_next_step(monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    load_reader.cache_clear()
+    with pytest.raises(DataError, match="is not kept on this machine, and no hub gives it") as told:
+        load_reader("clinic/no-such-notes-model")
+    assert "MEDCORE_TEXT_MODEL" in str(told.value) and "\n" not in str(told.value)
+    assert not has_text_model("clinic/no-such-notes-model")
+
+
 @pretrained
 def test_the_installed_transformer_is_found(monkeypatch):
     monkeypatch.delenv("MEDCORE_TEXT_MODEL", raising=False)

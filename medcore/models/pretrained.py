@@ -207,4 +207,9 @@ def check_reader(reader: TextReader, digest: str, label: str) -> None:
 
 def _unreadable(found: TextModel, error: Exception) -> DataError:
     reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-    return DataError(f"The text transformer '{found.label}' cannot be loaded: {reason}.")
+    if Path(found.place).is_dir():
+        return DataError(f"The text transformer '{found.label}' cannot be loaded: {reason}.")
+    return DataError(
+        f"The text transformer '{found.label}' is not kept on this machine, and no hub gives it "
+        f"({reason}). Name a folder that holds it in MEDCORE_TEXT_MODEL or text.model."
+    )

@@ -115,7 +115,9 @@ def _in_note(note: ReadNote, start: int, end: int) -> Place:
 
 
 def _in_row(column: str, value: Any) -> Place:
-    return Place(f"{column} = {value}", column=column)
+    # A column with gaps holds whole numbers as 86.0.
+    written = f"{value:.12g}" if isinstance(value, float) else value
+    return Place(f"{column} = {written}", column=column)
 
 
 def _number(value: Any) -> float | None:

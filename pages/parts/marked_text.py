@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,6 +57,11 @@ def _mark(text: str, marks: Sequence[Mark]) -> str:
 def show_quote(text: str, mark: Mark) -> None:
     """Show a place with the words around it."""
     start, end = max(0, mark.start - AROUND), min(len(text), mark.end + AROUND)
+    # Whole words: a cut one reads like a misspelling.
+    if start and (blank := re.search(r"\s", text[start : mark.start])):
+        start += blank.end()
+    if end < len(text) and (blank := re.search(r"\s(?=\S*$)", text[mark.end : end])):
+        end = mark.end + blank.start()
     before, after = "…" * (start > 0), "…" * (end < len(text))
     quote = f"{before}{text[start:end]}{after}".replace("\n", " ")
     shift = len(before) - start

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from medcore.lexicon import Lexicon, accept_proposal, apply_edits
+from medcore.lexicon import Lexicon, Proposal, accept_proposal, apply_edits
 from medcore.notes import Surrogates, find_identifiers, propose_surrogates
 from medcore.store import load_wording
 from pages.parts import state
@@ -53,7 +55,8 @@ def show_privacy(note: Note, text: str, lexicon: Lexicon) -> None:
     st.caption(
         "Red: found by a rule. Orange: a capitalised word that is neither English nor medical."
     )
-    st.text_area("With stand-ins", changed, height=220, disabled=True)
+    st.markdown("**With stand-ins**")
+    show_marked(changed, _stand_ins(proposals))
     st.download_button(
         "Download the text", changed, "note_deidentified.txt", on_click="ignore",
         icon=":material/download:", key="download_deidentified",
@@ -68,6 +71,16 @@ def show_privacy(note: Note, text: str, lexicon: Lexicon) -> None:
                 },
                 hide_index=True,
             )
+
+
+def _stand_ins(proposals: Sequence[Proposal]) -> list[Mark]:
+    """Return where the stand-ins are in the changed text."""
+    marks, moved = [], 0
+    for proposal in sorted(proposals, key=lambda proposal: proposal.start):
+        start, stand_in = proposal.start + moved, proposal.options[0]
+        marks.append(Mark(start, start + len(stand_in), "green", f"stands for: {proposal.reason}"))
+        moved += len(stand_in) - len(proposal.before)
+    return marks
 
 
 def _patient(note: Note) -> str:

@@ -29,7 +29,7 @@ STATUS = {
     "negated": ("grey", "does not have it"),
     "uncertain": ("orange", "uncertain"),
     "family": ("green", "in the family"),
-    "historical": ("green", "in the past"),
+    "historical": ("green", "in the history"),
 }
 
 
@@ -74,7 +74,8 @@ def show_says(read: ReadNote) -> None:
     marks = [_mark(finding) for finding in read.findings]
     show_marked(read.text, marks)
     st.caption(
-        "Blue: has it, or takes it. Grey: denied. Orange: uncertain. Green: in the family or past."
+        "Blue: has it, or takes it. Grey: denied. Orange: uncertain. Green: in the family or the "
+        "history."
     )
     if read.findings:
         st.dataframe(
@@ -112,7 +113,7 @@ def _say(finding: Finding) -> str:
         return STATUS[finding.status][1]
     if finding.section == "allergies":
         return "no allergy" if finding.negated else "allergy"
-    return {"negated": "not given", "historical": "in the past"}.get(finding.status, "drug")
+    return {"negated": "not given", "historical": "in the history"}.get(finding.status, "drug")
 
 
 def _edit_rules() -> None:
