@@ -39,9 +39,13 @@ def _open(options: argparse.Namespace) -> Dataset:
 
 
 def _wishes(options: argparse.Namespace) -> Wishes:
+    """Return how images are read: as was asked for, and as those were that a run learned from."""
     from medcore.data import Wishes
+    from medcore.store.folder import DATASET, read_reading
 
-    return Wishes(**dict.fromkeys(options.images, True))
+    run = getattr(options, "run", None)
+    learned = read_reading(run) if run is not None and (run / DATASET).is_file() else ()
+    return Wishes(**dict.fromkeys((*learned, *options.images), True))
 
 
 def _samples(_: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ from medcore.data import (
     read_table_isolated,
 )
 from medcore.data.media import new_media_folder
-from medcore.errors import StoreError
+from medcore.errors import DataError, StoreError
 from medcore.evaluate.conformal import class_p_values
 from medcore.evaluate.multilabel import read_thresholds
 from medcore.predict import FittedModel, Threshold, predict_dataset, predict_rows
@@ -30,13 +30,21 @@ from medcore.prepare import (
     less_unusual,
     outside_training_range,
     prepare_rows,
+    say_slices,
     unexpected_gaps,
 )
 from medcore.recipes import load_model
 from medcore.recipes.embeddings import embed_column, looking_member
 from medcore.records import Column, Dataset
 from medcore.store.files import copy_folder, replacing
-from medcore.store.folder import EVALUATION, read_columns, read_config, read_json, read_needs
+from medcore.store.folder import (
+    EVALUATION,
+    read_columns,
+    read_config,
+    read_json,
+    read_needs,
+    read_reading,
+)
 from medcore.written import add_predictions
 
 # Kinds whose cells are files.
@@ -47,7 +55,8 @@ MEDIA_KINDS = ("image", "audio", "series")
 class Deployed:
     """A run's model with what decides how new rows are read and when it alarms.
 
-    `needs` says in words, by class or finding, what a threshold chosen after training is to meet.
+    `needs` says in words, by class or finding, what a threshold chosen after training is to meet;
+    `reading` how images were read, see `Wishes.lasting`.
     """
 
     model: FittedModel
@@ -56,6 +65,11 @@ class Deployed:
     positive: str | None
     threshold: Threshold
     needs: Mapping[str, str] = field(default_factory=dict)
+    reading: tuple[str, ...] = ()
+
+    def wishes(self, wishes: Wishes | None = None) -> Wishes:
+        """Return wishes with those by which the images were read that the model learned from."""
+        return replace(wishes or Wishes(), **dict.fromkeys(self.reading, True))
 
 
 def open_run(folder: Path, *, trained: bool = False) -> Deployed:
@@ -84,6 +98,7 @@ def open_run(folder: Path, *, trained: bool = False) -> Deployed:
         evaluation["positive"],
         threshold,
         {name: need["words"] for name, need in chosen.items()},
+        read_reading(folder),
     )
 
 
@@ -96,12 +111,13 @@ def predict_file(
 ) -> ColumnMatch:
     """Write the file's own rows and columns, and the predictions on their right, as CSV.
 
-    `wishes`: how images are read. `completed` also gets the inputs as the model took them, with
-    what was filled in named. Returns which columns were missing or extra, and gaps the model never
-    met in training. Raises `DataError` for a file without any of the model's columns, `StoreError`
-    when a target cannot be written.
+    `wishes`: how images are read, beside what training read them by. `completed` also gets the
+    inputs as the model took them, with what was filled in named. Returns which columns were missing
+    or extra, files that could not be read, and what the model never met in training. Raises
+    `DataError` for a file without any of the model's columns, `StoreError` when a target cannot be
+    written.
     """
-    wishes = replace(wishes or Wishes(), listed=True)
+    wishes = replace(deployed.wishes(wishes), listed=True)
     dataset = open_dataset(source, least_columns=1, wishes=wishes)
     ready, match = configure_rows(dataset, deployed.columns, deployed.config)
     predicted = predict_dataset(deployed.model, ready, coverage=deployed.config.evaluate.coverage)
@@ -115,8 +131,20 @@ def predict_file(
         with replacing(completed) as file:
             completed_rows(cohort, ready).to_csv(file, index=False)
     gaps = tuple(unexpected_gaps(cohort.rules, ready.frame))
-    told = tuple(say_needs(deployed))
+    told = (*say_unread(dataset), *say_volumes(deployed, ready), *say_needs(deployed))
     return replace(match, sentences=(*match.sentences, *gaps, *told))
+
+
+def say_unread(dataset: Dataset) -> list[str]:
+    """Return what arrival says of files that could not be read, and have no row."""
+    return [entry.reason for entry in dataset.ledger if entry.step.startswith("unreadable")]
+
+
+def say_volumes(deployed: Deployed, ready: Dataset) -> list[str]:
+    """Return a sentence for each column of images that are not as those of training were."""
+    fits = [fit for fit in deployed.model.preparations[0].kinds if fit.kind == "image"]
+    said = [say_slices(fit, ready, deployed.config.image.slices) for fit in fits]
+    return [sentence for sentence in said if sentence]
 
 
 def say_needs(deployed: Deployed) -> Iterator[str]:
@@ -194,10 +222,11 @@ def predict_patient(deployed: Deployed, values: Mapping[str, Any]) -> dict[str, 
     Keys: task, classes, value, low, high (lists, or numbers for regression), positive, threshold,
     coverage (that of low–high for numbers), plausible (see `_plausible`), imputed (column, used,
     then), outside (column, value, low, high), unexpected (sentences on gaps that no training
-    patient had), unusual (the share of training patients less unusual, or None where the model
-    has no network that tells), unusual_images (the same of images, by column) and vectors (by
-    column, what the network that leads makes of a picture). Time to event: value, low and high are
-    risks by cause and by `times`, and horizons (label, time) are among the times.
+    patient had, and on images of another kind), unusual (the share of training patients less
+    unusual, or None where the model has no network that tells), unusual_images (the same of images,
+    by column) and vectors (by column, what the network that leads makes of a picture). Time to
+    event: value, low and high are risks by cause and by `times`, and horizons (label, time) are
+    among the times.
     """
     values, media = _keep_media(deployed, values)
     return describe_patient(deployed, read_patients(deployed, [values], media))
@@ -225,7 +254,10 @@ def describe_patient(deployed: Deployed, ready: Dataset) -> dict[str, Any]:
         "times": list(said.times),
         "horizons": [asdict(horizon) for horizon in said.horizons],
         "imputed": [{**cell, "then": then.get(cell["column"], "")} for cell in imputed],
-        "unexpected": unexpected_gaps(cohort.rules, ready.frame),
+        "unexpected": [
+            *unexpected_gaps(cohort.rules, ready.frame),
+            *say_volumes(deployed, ready),
+        ],
         "unusual": None if share is None else _plain(share)[0],
         "unusual_images": _unusual_images(deployed.model, ready),
         "vectors": _see_pictures(deployed, ready),
@@ -295,7 +327,15 @@ def _keep_media(
         if column.role != "input" or column.kind not in MEDIA_KINDS or not path:
             continue
         media = media or new_media_folder()
-        read = read_table_isolated(Path(path), name=column.name, folder=media.parent)
+        read = read_table_isolated(
+            Path(path), name=column.name, folder=media.parent, wishes=deployed.wishes()
+        )
+        if len(read.frame) > 1 or column.kind not in read.frame.columns:
+            what = "series" if "series" in deployed.reading else "files"
+            raise DataError(
+                f"'{Path(path).name}' holds {len(read.frame):,} {what}, and one patient's "
+                f"'{column.name}' is one: bring that alone, or all of them as many patients."
+            )
         copy_folder(read.media, media)
         kept[column.name] = read.frame[column.kind].iloc[0]
     return kept, media

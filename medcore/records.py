@@ -68,11 +68,10 @@ class Dataset:
     `frame` keeps the source's columns; numbers are float64 or int64, categories and text are
     pandas strings, booleans are categories, dates are datetime64; missing is NaN / NA / NaT.
     Cells of image, audio and series columns are names of files in the folder `media`; equal
-    content has one name. `sha256` is the hash of the source file's bytes. Time to event:
-    `horizons` and, among others, their `times` are those at which risks are told. Courses:
-    `visits`, by patient and time, of which the cells of a series column name the positions.
-    `cache` holds what is computed from the cells once, and is deleted with them.
-    `labels`: findings that the outcome's cells name (see `read_labels`). `aside`: rows without one.
+    content has one name. `sha256`: of the source file. Time to event: risks are told at `horizons`
+    and, among others, their `times`. Courses: `visits`, by patient and time, of which a series
+    column's cells name the positions. `cache`: what is computed from the cells once. `labels`: the
+    findings that the outcome's cells name. `aside`: rows without one. `reading`: see `Wishes`.
     """
 
     name: str
@@ -88,6 +87,7 @@ class Dataset:
     labels: tuple[str, ...] = ()
     aside: pd.DataFrame | None = None
     cache: Path | None = None
+    reading: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; `KeyError` when there is none."""

@@ -164,6 +164,33 @@ def test_a_table_that_names_no_image_or_one_twice_is_refused(tmp_path):
         read(pack(tmp_path / "y.zip", files), tmp_path)
 
 
+def test_of_patients_with_two_images_the_column_that_tells_them_apart_names_them(tmp_path):
+    table = "patient_id,accession,uid,outcome\n" + "".join(
+        f"{4711 + n // 2},AC{n},1.9.{n},{'yes' if n % 2 else 'no'}\n" for n in range(4)
+    )
+    files = {
+        f"{n}.dcm": image(
+            str(4711 + n // 2), n, AccessionNumber=f"AC{n}", SOPInstanceUID=f"1.9.{n}"
+        )
+        for n in range(4)
+    }
+    dataset = read(pack(tmp_path / "x.zip", files | {"t.csv": table}), tmp_path)
+    assert dataset.frame["outcome"].tolist() == ["no", "yes", "no", "yes"]
+    assert (dataset.frame["patient_id"] == dataset.frame["patient"]).all()
+    told = " ".join(entry.reason for entry in dataset.ledger)
+    assert "matched by the table's column 'uid'" in told
+    # What identifies an image is no more kept in the table than in its header.
+    assert not {"accession", "uid"} & set(dataset.frame.columns)
+    assert "Left out because they identify images: accession." in told
+
+
+def test_a_column_that_only_looks_like_numbers_of_patients_stays(tmp_path):
+    files = {f"{n}.dcm": image(str(n), n) for n in (1, 2, 3)}
+    table = "file,grade\n1.dcm,2\n2.dcm,3\n3.dcm,3\n"
+    frame = read(pack(tmp_path / "x.zip", files | {"t.csv": table}), tmp_path).frame
+    assert frame["grade"].tolist() == [2, 3, 3]
+
+
 def test_folders_are_classes_only_if_wished_for(tmp_path):
     files = {f"all/{label}/{n}.dcm": image(str(n), n) for n, label in enumerate(["sick", "well"])}
     path = pack(tmp_path / "x.zip", files)

@@ -246,4 +246,5 @@ def dataset_json(dataset: Dataset) -> dict[str, Any]:
         "columns": [asdict(column) for column in dataset.columns],
         "ledger": [asdict(entry) for entry in dataset.ledger],
         "horizons": [asdict(horizon) for horizon in dataset.horizons],
+        "reading": list(dataset.reading),
     }

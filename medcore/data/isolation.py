@@ -127,7 +127,8 @@ def _collect(folder: Path, path: Path) -> Dataset:
     frame = pd.read_parquet(folder / "table.parquet")
     media = folder / MEDIA if values["media"] else None
     told = values["name"], values["source"], values["sha256"]
-    return Dataset(*told, frame, tuple(columns), tuple(ledger), media)
+    reading = tuple(values["reading"])
+    return Dataset(*told, frame, tuple(columns), tuple(ledger), media, reading=reading)
 
 
 def main(source: str, name: str, target: str, least_columns: str = "2") -> None:
@@ -146,6 +147,7 @@ def main(source: str, name: str, target: str, least_columns: str = "2") -> None:
             "source": dataset.source,
             "sha256": dataset.sha256,
             "media": dataset.media is not None,
+            "reading": dataset.reading,
             "columns": [asdict(column) for column in dataset.columns],
             "ledger": [asdict(entry) for entry in dataset.ledger],
         }

@@ -123,9 +123,7 @@ def predict_file(workspace: Workspace, job: Job, _: Watch) -> dict[str, Any]:
     stem = Path(job.payload["name"]).stem
     target = job_folder(workspace.home, job) / f"{stem}_predicted.csv"
     completed = target.with_name(f"{stem}_completed.csv")
-    wishes = Wishes(
-        **{"names": False, **job.payload.get("wishes", {})}, secret=workspace_secret(workspace)
-    )
+    wishes = Wishes(names=False, secret=workspace_secret(workspace))
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         match = apply.predict_file(apply.open_run(run.folder), path, target, completed, wishes)

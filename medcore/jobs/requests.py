@@ -162,18 +162,9 @@ def start_comparison(workspace: Workspace, dataset: str, column: str) -> Job:
     return submit(workspace, "compare", payload)
 
 
-def start_prediction(
-    workspace: Workspace,
-    run_id: str,
-    path: Path,
-    name: str,
-    wishes: Mapping[str, bool] | None = None,
-) -> Job:
-    """Apply a run to a staged upload; `job.result["file"]` will be the file's place.
-
-    `wishes`: how images are read, see `medcore.data.Wishes`.
-    """
-    payload = {"path": _relative(workspace, path), "name": name, "wishes": dict(wishes or {})}
+def start_prediction(workspace: Workspace, run_id: str, path: Path, name: str) -> Job:
+    """Apply a run to a staged upload; `job.result["file"]` will be the file's place."""
+    payload = {"path": _relative(workspace, path), "name": name}
     return submit(workspace, "predict", payload, run=get_run(workspace, run_id).id)
 
 

@@ -12,6 +12,7 @@ new patients, and what then happens.
 
 from medcore.prepare.cells import completed_rows, imputed_cells, outside_training_range
 from medcore.prepare.contract import InputRule, unexpected_gaps
+from medcore.prepare.images import say_slices
 from medcore.prepare.imputing import (
     Imputer,
     Reins,
@@ -50,6 +51,7 @@ __all__ = [
     "prepare_rows",
     "read_imputer",
     "save_preparation",
+    "say_slices",
     "tabular_columns",
     "unexpected_gaps",
 ]

@@ -97,6 +97,32 @@ def image_block(fit: ImageFit, frame: pd.DataFrame, dataset: Dataset) -> Block:
     )  # fmt: skip
 
 
+def say_slices(fit: ImageFit, dataset: Dataset, most: int) -> str | None:
+    """Say where single images come to a model of volumes, or volumes to one of single images.
+
+    `most`: the setting `image.slices` in training, with which 1 takes volumes for images.
+    """
+    cells = dataset.frame.get(fit.name)
+    if cells is None or dataset.media is None or most == 1 or not cells.notna().any():
+        return None
+    names = cells.dropna().astype(str)
+    flat = np.array([count_slices(dataset.media, name) == 1 for name in names])
+    learned_flat = fit.shape.slices == 1
+    odd = int((flat != learned_flat).sum())
+    if not odd:
+        return None
+    count = f"{odd:,} of {len(flat):,} in '{fit.name}'"
+    if learned_flat:
+        return (
+            f"The model learned from single images, and {count} are volumes: it looked at their "
+            "middle slice alone, so do not trust its answer there."
+        )
+    return (
+        f"The model learned from volumes, and {count} are single images: it took each for a whole "
+        "volume, so do not trust its answer there. Bring all slices of a series together."
+    )
+
+
 def read_image_fit(values: Mapping[str, Any]) -> ImageFit:
     """Return the fit that was written as JSON."""
     tuples = {key: tuple(v) for key, v in values.items() if isinstance(v, list | tuple)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from medcore.config import ImageConfig
 from medcore.evaluate import label_metric, label_model
 from medcore.report import causal
 from medcore.report.facts import Facts
@@ -91,13 +92,27 @@ def say_training(facts: Facts) -> str:
     train, epochs = facts.config.train, [int(spec["best_epoch"]) for spec in specs]
     ran = f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)}–{max(epochs)}"
     augment = {name: value for name, value in facts.config.augment if value}
-    said = ", ".join(f"{name} {value:g}" for name, value in augment.items()) or "none"
+    if any(column.kind == "image" and column.role == "input" for column in facts.columns):
+        augment |= _image_changes(facts.config.image)
+    told = (f"{n} {v if isinstance(v, str) else format(v, 'g')}" for n, v in augment.items())
+    said = ", ".join(told) or "none"
     return (
         f"{train.optimizer} with learning rate {train.learning_rate:g} ({train.schedule}), batches "
         f"of {train.batch_size}, weight decay {train.weight_decay:g}; at most {train.epochs} "
         f"epochs, stopped after {train.patience} without a better validation loss; best epoch "
         f"{ran}. Augmentation: {said}."
     )
+
+
+def _image_changes(image: ImageConfig) -> dict[str, float | str]:
+    """Return the random changes of training images that are switched on, in words."""
+    words = {
+        "turned by up to (degrees)": image.rotate, "shifted by up to": image.shift,
+        "zoomed by up to": image.zoom, "brightness and contrast by up to": image.intensity,
+        "image noise": image.noise, "chance of erasing": image.erase,
+    }  # fmt: skip
+    mirrored = {} if image.flips == "none" else {"mirrored": image.flips}
+    return {name: value for name, value in words.items() if value} | mirrored
 
 
 def say_balance(facts: Facts) -> str:

@@ -148,7 +148,7 @@ def load_dataset(workspace: Workspace, identity: str) -> Dataset:
     """Return a kept data set as it was saved, under the name it has now."""
     row = get_dataset_row(workspace, identity)
     folder = _folder(workspace, identity)
-    columns, ledger, dtypes = read_description(folder)
+    columns, ledger, dtypes, reading = read_description(folder)
     try:
         frame = pd.read_parquet(folder / TABLE)
         # Parquet has no dates in whole seconds, for example.
@@ -157,9 +157,9 @@ def load_dataset(workspace: Workspace, identity: str) -> Dataset:
     except (OSError, ValueError, KeyError, TypeError):
         raise StoreError(f"The table of '{row.name}' cannot be read; bring it again.") from None
     media = folder / MEDIA if (folder / MEDIA).is_dir() else None
-    return Dataset(
-        row.name, row.source, row.sha256, frame, columns, ledger, media, cache=folder / CACHE
-    )
+    told = row.name, row.source, row.sha256
+    cache = folder / CACHE
+    return Dataset(*told, frame, columns, ledger, media, cache=cache, reading=reading)
 
 
 def _describe(dataset: Dataset) -> dict:
@@ -167,18 +167,20 @@ def _describe(dataset: Dataset) -> dict:
         "columns": [asdict(column) for column in dataset.columns],
         "ledger": [asdict(entry) for entry in dataset.ledger],
         "dtypes": {name: str(dtype) for name, dtype in dataset.frame.dtypes.items()},
+        "reading": list(dataset.reading),
     }
 
 
 def read_description(
     folder: Path,
-) -> tuple[tuple[Column, ...], tuple[LedgerEntry, ...], dict[str, str]]:
-    """Return a data set's columns, ledger and the table's dtypes, without reading the table."""
+) -> tuple[tuple[Column, ...], tuple[LedgerEntry, ...], dict[str, str], tuple[str, ...]]:
+    """Return columns, ledger, the table's dtypes and how images were read; the table stays shut."""
     values = read_json(folder, DESCRIPTION)
     try:
         columns = [Column(**c) for c in values["columns"]]
         ledger = [LedgerEntry(**{**e, "columns": tuple(e["columns"])}) for e in values["ledger"]]
-        return tuple(columns), tuple(ledger), dict(values["dtypes"])
+        reading = tuple(map(str, values.get("reading", ())))
+        return tuple(columns), tuple(ledger), dict(values["dtypes"]), reading
     except (KeyError, TypeError, ValueError):
         raise StoreError("The description of a data set is damaged; bring it again.") from None
 

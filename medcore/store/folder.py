@@ -87,6 +87,11 @@ def read_columns(folder: Path) -> tuple[Column, ...]:
         raise StoreError(f"'{DATASET}' in {folder.name} is damaged; run it again.") from None
 
 
+def read_reading(folder: Path) -> tuple[str, ...]:
+    """Return how the images were read that the run learned from, from `dataset.json`."""
+    return tuple(map(str, read_json(folder, DATASET).get("reading", ())))
+
+
 def write_predictions(folder: Path, predictions: Predictions) -> None:
     """Write `predictions.parquet`; task, classes and positive class go into its metadata."""
     frame = predictions.frame.copy(deep=False)

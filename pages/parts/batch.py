@@ -8,6 +8,7 @@ from medcore.errors import MedcoreError
 from medcore.jobs import get_job, start_prediction, tend
 from medcore.records import Run
 from medcore.store import inside, read_columns, stage_images, stage_upload
+from medcore.store.folder import read_reading
 from pages.parts import state
 
 TABLE = (
@@ -36,12 +37,11 @@ def show_batch(run: Run) -> None:
         )  # fmt: skip
     label = "Images of new patients, or a zip of them" if pictures else "A table of new patients"
     files = st.file_uploader(label, key=f"batch_{run.id}", accept_multiple_files=pictures)
-    wishes = {}
-    if pictures and files:
-        wishes["series"] = st.checkbox(
-            "A row for each series of slices", key="batch_series",
-            help="As when the images were brought that the model learned from.",
-        )  # fmt: skip
+    if pictures and "series" in read_reading(run.folder):
+        st.caption(
+            "DICOM slices are joined to series, a row a series, as they were for training: bring "
+            "all slices of a series."
+        )
     if files and st.button("Predict the file", type="primary", key="predict_file"):
         workspace = state.current().workspace
         if pictures:
@@ -50,7 +50,7 @@ def show_batch(run: Run) -> None:
             name = path.name
         else:
             path, name = stage_upload(workspace, files.name, files), files.name
-        job = start_prediction(workspace, run.id, path, name, wishes)
+        job = start_prediction(workspace, run.id, path, name)
         st.session_state["batch_job"] = job.id
     if identity := st.session_state.get("batch_job"):
         _watch_batch(identity)

@@ -30,6 +30,7 @@ from medcore.records import Column, Dataset, LedgerEntry
 
 AUDIT = "audit.json"
 SHOWN = 12
+LASTING = ("series", "characteristics")
 PLAIN = ("series", "characteristics", "folders", "parts", "names", "listed")
 
 
@@ -61,6 +62,10 @@ class Wishes:
     def plain(self) -> dict[str, bool]:
         """Return what was wished for, without the secret."""
         return {n: getattr(self, n) for n in PLAIN}
+
+    def lasting(self) -> tuple[str, ...]:
+        """Return what new images must be read by too, to be what a model learned from."""
+        return tuple(name for name in LASTING if getattr(self, name))
 
     @staticmethod
     def read(text: str) -> Wishes:
@@ -246,7 +251,7 @@ def _finish(
         entries.append(_entry("unreadable images", _list(arrived.refused), count, count, width))
     entries += [_entry("images", sentence, count, count, width) for sentence in said]
     return Dataset(name, path.name, _digest(path, wishes), frame, tuple(columns), tuple(entries),
-                   media)  # fmt: skip
+                   media, reading=wishes.lasting())  # fmt: skip
 
 
 def _entry(step: str, reason: str, before: int, after: int, width: int) -> LedgerEntry:

@@ -1,6 +1,7 @@
 """A table beside images: its rows find their images by file name, number or identifier.
 
-The column that names them is not kept: names of files and accession numbers tell who somebody is.
+The column that names them is not kept, nor others that hold what the files' own names or headers
+identify their image by: names of files and accession numbers tell who somebody is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from medcore.records import Column, Dataset
 
 WAYS = ("file", "file name", "name without ending", "folder", "image UID", "series UID",
         "study UID", "accession number", "patient ID")  # fmt: skip
+IDENTIFYING = tuple(way for way in WAYS if way not in ("name without ending", "folder"))
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,9 @@ def join_table(
     """
     column, way, words = _find_column(keys, table)
     rows = _match(keys, way, words, column)
-    beside = table.frame.reset_index(drop=True).drop(columns=column)
-    columns = [found for found in table.columns if found.name != column]
+    telling = _find_identifiers(keys, rows, table, column)
+    beside = table.frame.reset_index(drop=True).drop(columns=[column, *telling])
+    columns = [found for found in table.columns if found.name not in (column, *telling)]
     for found in [found for found in columns if found.role == "patient"]:
         names = beside[found.name].astype("string")
         beside[found.name] = names.map(pseudonyms.patient, na_action="ignore")
@@ -64,6 +67,8 @@ def join_table(
         beside, how="outer", left_on="_row", right_index=True, sort=False
     )
     said = [f"Rows and images were matched by the table's column '{column}' ({way})."]
+    if telling:
+        said.append(f"Left out because they identify images: {', '.join(telling)}.")
     if lone := int(rows.isna().sum()):
         said.append(f"{lone:,} images are named by no row of the table.")
     if spare := int(len(beside) - rows.dropna().nunique()):
@@ -71,14 +76,36 @@ def join_table(
     return joined.drop(columns="_row").reset_index(drop=True), columns, said
 
 
+def _find_identifiers(
+    keys: Sequence[Keys], rows: pd.Series, table: Dataset, named: str
+) -> list[str]:
+    """Return the other columns that hold an identifier of the very image of their row.
+
+    Those with the role patient stay, under pseudonyms.
+    """
+    pairs = [(key, int(row)) for key, row in zip(keys, rows, strict=True) if not pd.isna(row)]
+    found = []
+    for column in table.columns:
+        if column.name == named or column.role == "patient":
+            continue
+        words = _words(table.frame[column.name]).reset_index(drop=True)
+        known = [(key, words[row]) for key, row in pairs if not pd.isna(words[row])]
+        for way in IDENTIFYING:
+            if known and all(word in key.words.get(way, ()) for key, word in known):
+                found.append(column.name)
+                break
+    return found
+
+
 def _find_column(keys: Sequence[Keys], table: Dataset) -> tuple[str, str, pd.Series]:
-    """Return the column that names most images, and how; raises `DataError` if none does."""
+    """Return the column that tells most images apart, and how; raises `DataError` if none does."""
     best = (0, "", "", pd.Series(dtype="string"))
     for way in WAYS:
         known = frozenset().union(*(key.words.get(way, frozenset()) for key in keys))
         for column in table.frame.columns:
             words = _words(table.frame[column])
-            found = int(words.isin(known).sum())
+            # Not how many rows: a column of patients names a patient with two images twice.
+            found = words[words.isin(known)].nunique()
             if found > best[0]:
                 best = (found, column, way, words)
     if not best[0]:
