@@ -20,6 +20,7 @@ from medcore.recogniser import (
     load_recogniser,
     read_recogniser_choice,
     train_recogniser,
+    write_measure,
 )
 from medcore.recogniser.tokens import learn_tokens, plain_text, read_tokens
 from medcore.recogniser.work import draw_turns
@@ -273,3 +274,10 @@ def test_a_batch_shows_the_whole_of_each_recording_and_little_else():
     values, _, _ = spoken.read(np.array([0, 1]), torch.device("cpu"))
     assert values.shape == (2, 4, 80)
     assert (values[:, 0] == 0).sum(dim=1).tolist() == [30, 60]
+
+
+def test_a_figure_that_is_the_same_for_every_speaker_is_not_told_as_certain():
+    none = {"value": 0.0, "low": 0.0, "high": 0.0, "n": 160, "reason": ""}
+    assert write_measure(none) == "0.0 (no interval: it is the same for every speaker)"
+    assert write_measure(none | {"low": None}).startswith("0.0 (no interval: it needs two")
+    assert write_measure(none | {"value": 0.1, "high": 0.25}) == "10.0 (0.0–25.0)"

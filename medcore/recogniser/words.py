@@ -19,6 +19,9 @@ def write_measure(measure: Mapping[str, Any]) -> str:
     said = f"{100 * measure['value']:.1f}"
     if measure["low"] is None:
         return f"{said} (no interval: it needs two speakers or more)"
+    if measure["low"] == measure["high"]:
+        # Where all speakers are alike, resampling them tells of no uncertainty.
+        return f"{said} (no interval: it is the same for every speaker)"
     return f"{said} ({100 * measure['low']:.1f}–{100 * measure['high']:.1f})"
 
 

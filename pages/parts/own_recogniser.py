@@ -149,7 +149,10 @@ def _show_result(identity: str, result: Mapping[str, Any]) -> None:
             "Transcribe with it", icon=":material/mic:", key="use_own", on_click=_use,
             args=(chosen,), help="Dictate then hears with it; choose another there.",
         )  # fmt: skip
-    if learning := draw_learning(result.get("epochs", [])):
+    epochs = result.get("epochs", [])
+    # Of several turns the last is that of the recogniser which is kept.
+    kept = [epoch for epoch in epochs if epoch["fit"] == epochs[-1]["fit"]]
+    if learning := draw_learning([epoch | {"fit": "recogniser"} for epoch in kept]):
         with st.expander("How it learned"):
             show_chart(*learning, "own_learning")
     table = pd.DataFrame(result["texts"])
