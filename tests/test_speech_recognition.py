@@ -101,6 +101,22 @@ def test_silence_and_noise_give_no_text(recognizer):
         assert (made.text, made.words, made.proposals) == ("", (), ())
 
 
+def test_hot_words_are_heard_in_one_short_try(recognizer, spoken, monkeypatch):
+    tries, whole = [], recognizer.model.generate_with_fallback
+
+    def generate(*arguments):
+        tries.append(whole(*arguments))
+        return tries[-1]
+
+    monkeypatch.setattr(recognizer.model, "generate_with_fallback", generate)
+    samples = np.concatenate([read_sound(spoken[1]).samples, np.zeros(4 * RATE, np.float32)])
+    # As many hot words as there are make the decoder repeat itself where nothing is said.
+    hot = ", ".join(["lisinopril"] * 20)
+    assert recognizer.hear_biased(samples, hot, "Two words")
+    assert len(tries) == 1
+    assert len(tries[0][0].sequences_ids[0]) <= 2 * 2 + 16
+
+
 def test_a_stop_is_heeded(recognizer, spoken):
     watch = Watch(stopping=lambda: True)
     assert transcribe(read_sound(spoken[1]), recognizer, LEXICON, watch=watch) is None

@@ -58,7 +58,6 @@ def propose_corrections(
     piece: np.ndarray,
     recognizer: Recognizer,
     lexicon: Lexicon,
-    language: str | None,
 ) -> Corrections:
     """Return what may have been said instead of unsure words of one piece of sound."""
     words = list(iterate_words(heard))
@@ -70,8 +69,7 @@ def propose_corrections(
     hot = list(dict.fromkeys(candidate.term for candidate in alike))[:HOT_WORDS]
     biased = ""
     if hot:
-        segments = recognizer.hear(piece, language, ", ".join(hot))
-        biased = "".join(segment.text for segment in segments).strip()
+        biased = recognizer.hear_biased(piece, ", ".join(hot), heard.text)
     again = _heard_again(words, biased, lexicon)
     pool = {(c.span, c.term): c for c in (*alike[:most], *again)}
     encoded = recognizer.encode(piece)

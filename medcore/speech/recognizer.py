@@ -110,7 +110,7 @@ class Recognizer:
         """Whether the model knows other languages than English."""
         return self.model.model.is_multilingual
 
-    def hear(self, samples: np.ndarray, language: str | None, hot_words: str = "") -> list[Any]:
+    def hear(self, samples: np.ndarray, language: str | None) -> list[Any]:
         """Return faster-whisper's segments of one piece of at most thirty seconds."""
         segments, told = self.model.transcribe(
             samples,
@@ -118,11 +118,29 @@ class Recognizer:
             beam_size=5,
             word_timestamps=True,
             condition_on_previous_text=False,
-            hotwords=hot_words or None,
             hallucination_silence_threshold=2.0,
         )
         self.language = told.language
         return list(segments)
+
+    def hear_biased(self, samples: np.ndarray, hot_words: str, plain: str) -> str:
+        """Return what is heard of one piece with hot words in mind; `plain` is without them.
+
+        Hot words make the decoder repeat itself to its limit after the last word was said, and it
+        tries again at other temperatures: so it gets one try, one window, and no more than twice
+        the tokens of the plain text.
+        """
+        segments, _ = self.model.transcribe(
+            samples,
+            language=self.language,
+            beam_size=5,
+            temperature=0.0,
+            without_timestamps=True,
+            condition_on_previous_text=False,
+            hotwords=hot_words,
+            max_new_tokens=2 * len(self.model.hf_tokenizer.encode(plain).ids) + 16,
+        )
+        return "".join(segment.text for segment in segments).strip()
 
     def encode(self, samples: np.ndarray) -> Encoded:
         """Return one piece of sound as the decoder sees it."""
@@ -205,7 +223,7 @@ def transcribe(
         piece = sound.samples[start:end]
         new = _place(recognizer.hear(piece, language), len(text), start / RATE, text == "")
         if new.text:
-            found = propose_corrections(new, piece, recognizer, lexicon, language)
+            found = propose_corrections(new, piece, recognizer, lexicon)
             proposals += found.proposals
             biased.append(found.biased)
             text += new.text

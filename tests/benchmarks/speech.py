@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medcore.evaluate.classification import wilson
 from medcore.jobs.speech import accept_likely
 from medcore.lexicon import Lexicon, find_terms, load_lexicon, protected_reason
 from medcore.lexicon.terms import words_of
@@ -119,9 +120,12 @@ def _quality(made: list[Transcript], whole: Lexicon, voices: Sequence[str]) -> I
         for proposal in m.proposals
         if proposal.score >= DEFAULT_CONFIDENCE
     ]
-    wrong = 1 - sum(likely) / len(likely) if likely else 0.0
-    yield Row("speech: wrong above the default confidence", wrong, "<= 0.1",
-              f"{len(likely)} proposals")  # fmt: skip
+    if likely:
+        wrong = len(likely) - sum(likely)
+        low, high = wilson(wrong, len(likely))
+        yield Row("speech: wrong above the default confidence", wrong / len(likely), "<= 0.1",
+                  f"{len(likely)} proposals",
+                  f"{wrong} wrong; {low:.2f} to {high:.2f}")  # fmt: skip
     unasked = sum(
         proposal.sure
         and any(_is_touchy(word, whole) for word in (proposal.before, *proposal.options))
