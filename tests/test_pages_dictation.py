@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from medcore.errors import DataError
 from medcore.jobs.speech import SOUND
 from medcore.lexicon import Proposal
 from medcore.speech import Segment, Transcript, Word, transcript_json, write_flac
+from medcore.speech.hub import MODELS, find_choice
 from medcore.store import list_texts, open_home, open_workspace, save_text, text_folder
 from tests.test_pages import _server_knows_the_navigation, check, open_page, words
 
@@ -71,3 +73,23 @@ def test_nobody_sees_anothers_dictation(kept):
     app = open_page("dictation", workspace=open_workspace(open_home(), None).id)
     assert "round.wav" not in words(app)
     assert "Record or bring speech to begin." in words(app)
+
+
+def test_a_visitor_chooses_among_the_servers_speech_models_and_names_no_place_of_it(kept):
+    workspace, _ = kept
+    folder = workspace.home.folder / MODELS
+    for name in ("ward", "half"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "model.bin").touch()
+    (folder / "ward" / "config.json").touch()
+    app = open_page("dictation", workspace=workspace.id)
+    assert not [box for box in app.text_input if "older" in box.label]
+    chosen = app.selectbox(key="speech_model")
+    assert "ward" in chosen.options
+    assert "half" not in chosen.options
+    chosen.set_value("kept:ward").run()
+    check(app)
+    assert "Speech model: ward" in words(app)
+    for other in ("/etc", "kept:../speech_models/ward", "kept:half", "."):
+        with pytest.raises(DataError, match="not on this server"):
+            find_choice(other, folder)

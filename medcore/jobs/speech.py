@@ -26,7 +26,7 @@ from medcore.speech import (
     unpack_collection,
     write_flac,
 )
-from medcore.speech.hub import fetch_model
+from medcore.speech.hub import KEPT, MODELS, fetch_model, find_choice
 from medcore.store import (
     Home,
     Job,
@@ -42,7 +42,6 @@ from medcore.store import (
 from medcore.store.files import write_whole
 
 SOUND = "sound.flac"
-MODELS = "speech_models"
 # What a page calls a recogniser that was trained in this workspace, before its job's id.
 OWN = "own:"
 Listener = Recognizer | OwnRecogniser
@@ -62,7 +61,9 @@ def open_listener(
         return load_recogniser(job_folder(workspace.home, job))
     if model and holds_recogniser(Path(model).expanduser()):
         return load_recogniser(Path(model).expanduser())
-    return Recognizer(fetch_model(find_model(model), home.folder / MODELS, watch))
+    folder = home.folder / MODELS
+    found = find_choice(model, folder) if model.startswith(KEPT) else find_model(model)
+    return Recognizer(fetch_model(found, folder, watch))
 
 
 def hear(

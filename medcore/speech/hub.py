@@ -17,9 +17,12 @@ from typing import Any
 
 from medcore.errors import DataError
 from medcore.records import Event, Watch
-from medcore.speech.recognizer import FILES, SpeechModel
+from medcore.speech.recognizer import FILES, SpeechModel, find_model
 
 PUBLISHER = "Systran/faster-whisper-"
+# Where a home keeps its speech models, what a page calls one of them, and what it offers to fetch.
+MODELS, KEPT = "speech_models", "kept:"
+OFFERED = ("base", "small", "medium", "large-v3")
 WANTED = re.compile(r"(model\.bin|config\.json|tokenizer\.json|preprocessor_config\.json|"
                     r"vocabulary\.(json|txt))")  # fmt: skip
 MOST_BYTES, MOST_LISTING, PIECE, SECONDS = 4 * 2**30, 2**24, 2**20, 60
@@ -33,6 +36,40 @@ class HubFile:
     size: int
     digest: str
     large: bool
+
+
+def list_choices(folder: Path) -> dict[str, str]:
+    """Return what a page may name, with its label: the models kept in `folder`, and the hub's.
+
+    A page takes nothing else, so that no visitor names a place of the server.
+    """
+    near = sorted(folder.iterdir()) if folder.is_dir() else []
+    kept = [
+        path.name
+        for path in near
+        if path.name[0] != "." and all((path / name).is_file() for name in FILES)
+    ]
+    offered = [name for name in OFFERED if f"{PUBLISHER}{name}".replace("/", "--") not in kept]
+    return {f"{KEPT}{name}": name.replace("--", "/") for name in kept} | {
+        name: f"{name}, fetched from the hub once" for name in offered
+    }
+
+
+def find_choice(choice: str, folder: Path) -> SpeechModel:
+    """Return the model that one of `list_choices`, or "" for the server's own, stands for.
+
+    Raises `DataError` when it is none of them.
+    """
+    if not choice:
+        return find_model()
+    choices = list_choices(folder)
+    if choice not in choices:
+        raise DataError(
+            f"The speech model '{choice.removeprefix(KEPT)}' is not on this server; choose another."
+        )
+    if choice.startswith(KEPT):
+        return SpeechModel(str(folder / choice.removeprefix(KEPT)), choices[choice])
+    return SpeechModel(choice, choice)
 
 
 def fetch_model(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from medcore.errors import MedcoreError
 from medcore.jobs import get_job, list_jobs, start_transcription, tend
-from medcore.speech import ENDINGS, find_model, most_minutes
+from medcore.speech import ENDINGS, most_minutes
+from medcore.speech.hub import MODELS, find_choice, list_choices
 from medcore.store import list_texts, stage_upload
 from pages.parts import state
 from pages.parts.frame import write_time
@@ -30,11 +33,13 @@ def choose_model() -> bool:
                 help="Those of your own were trained on this page; their words have no times and "
                 "no corrections.",
             )  # fmt: skip
-        st.text_input(
-            "Folder of a faster-whisper model, or its name on the hub", key="speech_model",
-            placeholder="empty: MEDCORE_SPEECH_MODEL, else the small English one",
+        choices = list_choices(_folder())
+        st.selectbox(
+            "Speech model", ["", *choices], key="speech_model",
+            format_func=lambda name: choices.get(name, "this server's own"),
             help="Larger models hear medical words far better. The sound never leaves this server; "
-            "a hub name is fetched once, where there is internet.",
+            "a model of the hub is fetched once, where there is internet. Whoever runs the server "
+            f"adds one by putting its folder into {MODELS} in the server's home.",
         )  # fmt: skip
         st.selectbox(
             "Language", list(LANGUAGES), format_func=LANGUAGES.get, key="speech_language",
@@ -44,7 +49,7 @@ def choose_model() -> bool:
         st.caption("A recogniser of your own. The sound stays on this server.")
         return True
     try:
-        found = find_model(st.session_state.get("speech_model", ""))
+        found = find_choice(st.session_state.get("speech_model", ""), _folder())
     except MedcoreError as error:
         st.info(str(error), icon=":material/mic_off:")
         return False
@@ -64,7 +69,16 @@ def list_own() -> dict[str, str]:
 
 def chosen_model() -> str:
     """Return which model transcribes: one of the workspace's own, or the one that is named."""
-    return st.session_state.get("speech_own") or st.session_state.get("speech_model", "")
+    own = st.session_state.get("speech_own")
+    if own in list_own():
+        return own
+    chosen = st.session_state.get("speech_model", "")
+    find_choice(chosen, _folder())
+    return chosen
+
+
+def _folder() -> Path:
+    return state.current().workspace.home.folder / MODELS
 
 
 def take_recordings() -> None:
