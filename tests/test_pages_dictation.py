@@ -1,5 +1,7 @@
 """Dictation as a visitor meets it, with a kept transcript: no recognition is needed for that."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -93,3 +95,24 @@ def test_a_visitor_chooses_among_the_servers_speech_models_and_names_no_place_of
     for other in ("/etc", "kept:../speech_models/ward", "kept:half", "."):
         with pytest.raises(DataError, match="not on this server"):
             find_choice(other, folder)
+
+
+def test_a_speech_model_that_was_fetched_or_removed_meanwhile_leaves_the_page_whole(kept):
+    workspace, _ = kept
+    folder = workspace.home.folder / MODELS
+    for name in ("ward", "Systran--faster-whisper-small"):
+        (folder / name).mkdir(parents=True)
+        for file in ("model.bin", "config.json"):
+            (folder / name / file).touch()
+    app = open_page("dictation", workspace=workspace.id)
+    app.selectbox(key="speech_model").set_value("small").run()
+    check(app)
+    shutil.rmtree(folder / "Systran--faster-whisper-small")
+    app.run()
+    check(app)
+    assert app.selectbox(key="speech_model").value == "small"
+    app.selectbox(key="speech_model").set_value("kept:ward").run()
+    shutil.rmtree(folder / "ward")
+    app.run()
+    check(app)
+    assert app.selectbox(key="speech_model").value == ""

@@ -49,9 +49,12 @@ def list_choices(folder: Path) -> dict[str, str]:
         for path in near
         if path.name[0] != "." and all((path / name).is_file() for name in FILES)
     ]
-    offered = [name for name in OFFERED if f"{PUBLISHER}{name}".replace("/", "--") not in kept]
-    return {f"{KEPT}{name}": name.replace("--", "/") for name in kept} | {
-        name: f"{name}, fetched from the hub once" for name in offered
+    # One of the hub's is called the same before and after it was fetched.
+    offered = {name: f"{PUBLISHER}{name}".replace("/", "--") for name in OFFERED}
+    own = [name for name in kept if name not in offered.values()]
+    return {f"{KEPT}{name}": name.replace("--", "/") for name in own} | {
+        name: name if folder_name in kept else f"{name}, fetched from the hub once"
+        for name, folder_name in offered.items()
     }
 
 

@@ -34,6 +34,8 @@ def choose_model() -> bool:
                 "no corrections.",
             )  # fmt: skip
         choices = list_choices(_folder())
+        if st.session_state.get("speech_model") not in ("", *choices):
+            st.session_state.pop("speech_model", None)
         st.selectbox(
             "Speech model", ["", *choices], key="speech_model",
             format_func=lambda name: choices.get(name, "this server's own"),
