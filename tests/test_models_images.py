@@ -1,11 +1,14 @@
 """Networks over images: shapes, weights from elsewhere, held layers, changed and moved images."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from medcore.config import ImageConfig
+from medcore.config import ImageConfig, load_config
+from medcore.config.modalities import Modality
 from medcore.errors import FitError
 from medcore.models.fusion import Piece
 from medcore.models.images import IMAGE_ENCODERS
@@ -84,7 +87,7 @@ def a_batch(rows=16, side=20):
 
 def test_switched_off_nothing_changes():
     values = a_batch()
-    assert torch.equal(change_images(values, ImageConfig(**OFF)), values)
+    assert torch.equal(change_images(values, ImageConfig(**OFF).changes), values)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,7 @@ def test_each_change_changes_images_and_is_drawn_from_the_seed(setting):
     made = []
     for _ in range(2):
         torch.manual_seed(3)
-        made.append(change_images(values, config))
+        made.append(change_images(values, config.changes))
     assert torch.equal(*made)
     assert made[0].shape == values.shape and torch.isfinite(made[0]).all()
     assert not torch.equal(made[0], values)
@@ -108,7 +111,9 @@ def test_a_turn_keeps_a_disc_in_the_middle_where_it_is_in_any_format():
         y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
         disc = ((y - height // 2) ** 2 + (x - width // 2) ** 2 < 36).float()[None, None]
         torch.manual_seed(0)
-        turned = change_images(disc.repeat(8, 1, 1, 1), ImageConfig(**(OFF | {"rotate": 90})))
+        turned = change_images(
+            disc.repeat(8, 1, 1, 1), ImageConfig(**(OFF | {"rotate": 90})).changes
+        )
         assert (turned - disc).abs().mean() < 0.03
 
 
@@ -116,8 +121,21 @@ def test_flips_are_never_drawn_unless_asked_for():
     values = torch.zeros(64, 1, 8, 8)
     values[:, :, :, :2] = 1
     torch.manual_seed(0)
-    changed = change_images(values, ImageConfig(rotate=0, shift=0.02))
+    changed = change_images(values, ImageConfig(rotate=0, shift=0.02).changes)
     assert (changed[..., :4].mean(dim=(1, 2, 3)) > changed[..., 4:].mean(dim=(1, 2, 3))).all()
+
+
+@pytest.mark.parametrize("modality", get_args(Modality))
+def test_what_is_random_suits_the_modality_and_what_is_set_wins(modality):
+    usual = ImageConfig(modality=modality).changes
+    # Left and right or up and down mean something, as the heart on the left.
+    sided = {"other", "radiograph", "ct", "mri", "ultrasound"}
+    assert (usual.flips == "none") == (modality in sided)
+    assert (usual.flips == "both") == (usual.rotate == 180) == (modality in {"skin", "microscopy"})
+    assert ImageConfig(modality=modality, flips="none", rotate=0).changes == usual._replace(
+        flips="none", rotate=0
+    )
+    assert load_config({"image": {"modality": modality}}).image.changes == usual
 
 
 def test_views_move_an_image_by_a_little_each_in_its_own_way():

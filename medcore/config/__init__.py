@@ -34,7 +34,7 @@ from medcore.config.base import (
 )
 from medcore.config.effects import EffectConfig
 from medcore.config.judging import EvaluateConfig, OutcomeConfig, SplitConfig
-from medcore.config.modalities import ENCODER_NAMES, ImageConfig, SeriesConfig
+from medcore.config.modalities import ENCODER_NAMES, ImageChanges, ImageConfig, SeriesConfig
 from medcore.config.sections import (
     AugmentConfig,
     BalanceConfig,
@@ -61,6 +61,7 @@ __all__ = [
     "EffectConfig",
     "EncoderName",
     "EvaluateConfig",
+    "ImageChanges",
     "ImageConfig",
     "Kind",
     "MissingConfig",

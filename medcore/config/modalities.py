@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
 
 from pydantic import Field
 
@@ -15,6 +16,33 @@ from medcore.config.base import (
     SeriesEncoder,
     TextEncoder,
 )
+
+Modality = Literal["other", "radiograph", "ct", "mri", "ultrasound", "skin", "retina", "microscopy"]
+
+
+class ImageChanges(NamedTuple):
+    """How far training images are changed at random; each as in `ImageConfig`, none left open."""
+
+    rotate: float = 10.0
+    shift: float = 0.06
+    zoom: float = 0.08
+    intensity: float = 0.3
+    noise: float = 0.0
+    erase: float = 0.0
+    flips: Literal["none", "horizontal", "both"] = "none"
+
+
+# What leaves the finding as it is, by modality.
+CHANGES: Mapping[Modality, ImageChanges] = {
+    "other": ImageChanges(),
+    "radiograph": ImageChanges(),
+    "ct": ImageChanges(intensity=0.1),
+    "mri": ImageChanges(noise=0.05),
+    "ultrasound": ImageChanges(noise=0.1),
+    "skin": ImageChanges(rotate=180.0, zoom=0.15, intensity=0.2, flips="both"),
+    "retina": ImageChanges(rotate=15.0, intensity=0.2, flips="horizontal"),
+    "microscopy": ImageChanges(rotate=180.0, intensity=0.2, flips="both"),
+}
 
 
 class ImageConfig(Section):
@@ -51,34 +79,44 @@ class ImageConfig(Section):
         description="Attention learns which slices count; the largest finds what shows in a few "
         "slices only; the mean suits what is everywhere.",
     )  # fmt: skip
-    rotate: float = Field(
-        10.0, ge=0, le=180, title="Turn (degrees)", json_schema_extra=ADVANCED,
-        description="Training images are turned at random by up to so much either way.",
+    modality: Modality = Field(
+        "other", title="Kind of image",
+        description="Which random changes in training are sane. Where left and right or up and "
+        "down mean something, or nothing is known, images are not mirrored and only turned, "
+        "moved and zoomed a little; grey values of a CT are hardly changed, because Hounsfield "
+        "units mean something; a retina may be mirrored sideways, as the other eye is; skin and "
+        "tissue have no up and down.",
     )  # fmt: skip
-    shift: float = Field(
-        0.06, ge=0, le=0.5, title="Shift", json_schema_extra=ADVANCED,
+    rotate: float | None = Field(
+        None, ge=0, le=180, title="Turn (degrees)", json_schema_extra=ADVANCED,
+        description="Training images are turned at random by up to so much either way; "
+        "not set: as suits the kind of image, as for the five below.",
+    )  # fmt: skip
+    shift: float | None = Field(
+        None, ge=0, le=0.5, title="Shift", json_schema_extra=ADVANCED,
         description="Training images are moved at random by up to this share of their size.",
     )  # fmt: skip
-    zoom: float = Field(
-        0.08, ge=0, le=0.5, title="Zoom", json_schema_extra=ADVANCED,
+    zoom: float | None = Field(
+        None, ge=0, le=0.5, title="Zoom", json_schema_extra=ADVANCED,
         description="Training images are enlarged or made smaller at random by up to this share.",
     )  # fmt: skip
-    intensity: float = Field(
-        0.3, ge=0, le=1, title="Brightness and contrast", json_schema_extra=ADVANCED,
+    intensity: float | None = Field(
+        None, ge=0, le=1, title="Brightness and contrast", json_schema_extra=ADVANCED,
         description="How far brightness and contrast of training images change at random.",
     )  # fmt: skip
-    noise: float = Field(
-        0.0, ge=0, le=1, title="Image noise", json_schema_extra=ADVANCED,
+    noise: float | None = Field(
+        None, ge=0, le=1, title="Image noise", json_schema_extra=ADVANCED,
         description="Standard deviation of random noise on standardised pixels.",
     )  # fmt: skip
-    erase: float = Field(
-        0.0, ge=0, le=0.9, title="Erasing", json_schema_extra=ADVANCED,
+    erase: float | None = Field(
+        None, ge=0, le=0.9, title="Erasing", json_schema_extra=ADVANCED,
         description="Chance that a random rectangle of a training image is blanked out.",
     )  # fmt: skip
-    flips: Literal["none", "horizontal", "both"] = Field(
-        "none", title="Mirroring", json_schema_extra=ADVANCED,
-        description="None where left and right or up and down mean something (a chest has its "
-        "heart on the left); horizontal or both for skin, cells and the like.",
+    flips: Literal["auto", "none", "horizontal", "both"] = Field(
+        "auto", title="Mirroring", json_schema_extra=ADVANCED,
+        description="Auto: as suits the kind of image. None where left and right or up and down "
+        "mean something (a chest has its heart on the left); horizontal or both for skin, cells "
+        "and the like.",
     )  # fmt: skip
     views: int = Field(
         5, ge=1, le=9, title="Views per prediction", json_schema_extra=ADVANCED,
@@ -101,6 +139,17 @@ class ImageConfig(Section):
         0.0, ge=0, le=1, title="Frozen share", json_schema_extra=ADVANCED,
         description="Share of the network's first layers whose starting weights are held.",
     )  # fmt: skip
+
+    @property
+    def changes(self) -> ImageChanges:
+        """The random changes of training images: what is set, else what suits the modality.
+
+        >>> ImageConfig(modality="skin", rotate=20).changes._asdict()["flips"]
+        'both'
+        """
+        given = {name: getattr(self, name) for name in ImageChanges._fields}
+        chosen = {name: value for name, value in given.items() if value not in (None, "auto")}
+        return CHANGES[self.modality]._replace(**chosen)
 
 
 class SeriesConfig(Section):

@@ -106,12 +106,13 @@ def say_training(facts: Facts) -> str:
 
 def _image_changes(image: ImageConfig) -> dict[str, float | str]:
     """Return the random changes of training images that are switched on, in words."""
+    made = image.changes
     words = {
-        "turned by up to (degrees)": image.rotate, "shifted by up to": image.shift,
-        "zoomed by up to": image.zoom, "brightness and contrast by up to": image.intensity,
-        "image noise": image.noise, "chance of erasing": image.erase,
+        "turned by up to (degrees)": made.rotate, "shifted by up to": made.shift,
+        "zoomed by up to": made.zoom, "brightness and contrast by up to": made.intensity,
+        "image noise": made.noise, "chance of erasing": made.erase,
     }  # fmt: skip
-    mirrored = {} if image.flips == "none" else {"mirrored": image.flips}
+    mirrored = {} if made.flips == "none" else {"mirrored": made.flips}
     return {name: value for name, value in words.items() if value} | mirrored
 
 

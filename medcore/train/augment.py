@@ -25,7 +25,7 @@ from medcore.train.series import change_series
 from medcore.train.text import hide_tokens
 
 CHANGES: dict[str, Callable[[Tensor, Any, Mapping[str, Any]], Tensor]] = {
-    "image": lambda values, config, _: change_images(values, config),
+    "image": lambda values, config, _: change_images(values, config.changes),
     "audio": lambda values, config, _: change_sounds(values, config),
     "text": hide_tokens,
     "series": lambda values, config, _: change_series(values, config),

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medcore.config import ImageConfig
+from medcore.config import ImageChanges
 
 # The sides of an erased rectangle, as shares of the image's.
 ERASED = (0.1, 0.3)
 
 
-def change_images(values: Tensor, config: ImageConfig) -> Tensor:
+def change_images(values: Tensor, config: ImageChanges) -> Tensor:
     """Return standardised images (rows, channels, height, width) changed as the settings say.
 
     Each image is changed in its own way, all slices of a volume (rows, slices, channels, …) alike.
@@ -38,7 +38,7 @@ def _either_way(values: Tensor, reach: float) -> Tensor:
     return (drawn * 2 - 1) * reach
 
 
-def _flip(values: Tensor, config: ImageConfig) -> Tensor:
+def _flip(values: Tensor, config: ImageChanges) -> Tensor:
     dims = {"none": (), "horizontal": (3,), "both": (3, 2)}[config.flips]
     for dim in dims:
         chosen = torch.rand(len(values), 1, 1, 1, device=values.device) < 0.5
@@ -46,7 +46,7 @@ def _flip(values: Tensor, config: ImageConfig) -> Tensor:
     return values
 
 
-def _move(values: Tensor, config: ImageConfig) -> Tensor:
+def _move(values: Tensor, config: ImageChanges) -> Tensor:
     """Turn, zoom and shift in one interpolation; what comes into view repeats the border."""
     rows, (height, width) = len(values), values.shape[2:]
     drawn = torch.rand(4, rows, device=values.device) * 2 - 1

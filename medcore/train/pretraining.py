@@ -159,7 +159,7 @@ def _loss(
     network: ImageAutoencoder, blocks: Sequence[Block], images: np.ndarray, config: RunConfig,
     device: torch.device,
 ) -> Tensor:  # fmt: skip
-    values = change_images(_read(blocks, images, device), config.image)
+    values = change_images(_read(blocks, images, device), config.image.changes)
     return network.errors(values)[1].mean()
 
 

@@ -34,7 +34,12 @@ FIELD_WORDS: dict[str, Mapping[str, str]] = {
     "balance.recalibration": RECALIBRATION_TITLES,
     "model.recalibration": RECALIBRATION_TITLES,
     "evaluate.threshold": NEEDS,
-}
+    "image.modality": {
+        "other": "Other, or mixed", "radiograph": "Radiograph", "ct": "CT", "mri": "MRI",
+        "ultrasound": "Ultrasound", "skin": "Skin", "retina": "Retina",
+        "microscopy": "Tissue or cells under the microscope",
+    },
+}  # fmt: skip
 GROUPS = {
     "split": "Dividing patients",
     "missing": "Missing values",
@@ -176,7 +181,7 @@ def _show_number(label: str, field: FieldInfo, value: Any, text: str | None, pla
         min_value=float(low) + tiny if low is not None else None,
         max_value=float(high) - (1e-6 if "lt" in limits else 0.0) if high is not None else None,
         value=None if value is None else float(value),
-        step=1.0 if field.default is None else _step(field.default),
+        step=_step(field.default, high),
         placeholder="not set",
         format="%g",
         help=text,
@@ -184,6 +189,8 @@ def _show_number(label: str, field: FieldInfo, value: Any, text: str | None, pla
     )
 
 
-def _step(usual: float) -> float:
-    """Return a tenth of the usual value's order of magnitude."""
+def _step(usual: float | None, high: float | None) -> float:
+    """Return a tenth of the usual value's order of magnitude; a twentieth of a share."""
+    if usual is None:
+        return 1.0 if high is None or high > 1 else 0.05
     return 10.0 ** (math.floor(math.log10(abs(usual))) - 1) if usual else 0.05
