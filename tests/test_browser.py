@@ -313,6 +313,23 @@ def test_a_workspace_is_taken_along_renamed_and_deleted(trained, visit, server, 
     page.get_by_text("Recommended on Heart disease").first.wait_for()
 
 
+def test_a_training_whose_workspace_is_deleted_in_another_tab_ends_in_a_sentence(visit, server):
+    watching = visit()
+    watching.goto(server)
+    click(watching, "Heart disease, 920 patients")
+    watching.get_by_text("What each column is").wait_for()
+    click(watching, "Train a model")
+    watching.get_by_text("judged on whom").wait_for()
+    click(watching, "Train")
+    watching.locator(".st-key-stop_run button").first.wait_for()
+    other = watching.context.new_page()
+    other.goto(with_page(watching.url, "workspace"))
+    click(other, "Delete this workspace")
+    click(other, "Delete everything")
+    watching.get_by_text("does not exist any more").wait_for()
+    assert watching.get_by_test_id("stException").count() == 0
+
+
 def test_the_threshold_answers_at_once(trained, visit):
     page = visit()
     page.goto(trained)

@@ -33,8 +33,11 @@ def watch_run(run: Run) -> None:
 def _show_live(identity: str) -> None:
     workspace = state.current().workspace
     tend(workspace.home)
-    run = get_run(workspace, identity)
-    job = job_of_run(workspace, identity)
+    try:
+        run, job = get_run(workspace, identity), job_of_run(workspace, identity)
+    except MedcoreError:
+        # Deleted from another tab: the whole page knows what to say of that, this part does not.
+        st.rerun()
     if job is None or not job.active:
         st.rerun()
     with st.container(border=True):
