@@ -247,6 +247,11 @@ def _config(options: argparse.Namespace, kinds: Iterable[Kind] = ()) -> RunConfi
     for role in ("duration", "event", "treatment"):
         if column := getattr(options, role):
             roles[column] = role
+    if options.duration and "event" not in roles.values():
+        raise ConfigError(
+            f"--duration {options.duration} asks when something happens; say with --event which "
+            "column tells whether it did."
+        )
     kinds = dict(_pair(text, "--kind") for text in options.kind)
     values = config.model_dump()
     values["data"]["roles"] |= roles
