@@ -25,7 +25,7 @@ from medcore.speech.transcript import Word
 
 # Words below this are unsure; windows of up to five words are compared with every term.
 UNSURE, MOST_WORDS, LEAST_LIKENESS = 0.85, 5, 0.6
-LEAST_CANDIDATES, CANDIDATES_PER_SECOND, HOT_WORDS, TERMS_PER_PROMPT = 14, 0.5, 20, 8
+LEAST_CANDIDATES, CANDIDATES_PER_SECOND, HOT_WORDS, TERMS_PER_PROMPT = 8, 0.5, 20, 8
 # Chosen on synthetic voices (tests.benchmarks.speech): likelihood difference, likeness, constant.
 BY_LIKELIHOOD, BY_LIKENESS, LIKENESS_CENTRE, CONSTANT = 0.6, 7.0, 0.70, -4.2
 DEFAULT_CONFIDENCE, LEAST_CONFIDENCE = 0.5, 0.0065
