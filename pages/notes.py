@@ -47,7 +47,7 @@ def show_note(note: Note) -> None:
     proposals = sorted(open_proposals(proposals, edits), key=lambda p: p.start)
     st.markdown(
         f"**{count(len(found), 'contradiction')}**, {count(len(proposals), 'proposal')}, "
-        f"{count(len(edits), 'edit')} so far."
+        f"{count(len(edits), 'decision')} so far."
     )
     tabs = st.tabs(TABS)
     with tabs[0]:

@@ -116,3 +116,20 @@ def test_a_speech_model_that_was_fetched_or_removed_meanwhile_leaves_the_page_wh
     app.run()
     check(app)
     assert app.selectbox(key="speech_model").value == ""
+
+
+def test_a_rejected_proposal_leaves_the_text_is_logged_and_comes_back_when_undone(kept):
+    workspace, row = kept
+    app = open_page("dictation", workspace=workspace.id)
+    start = TEXT.index("glockoma")
+    key = f"heard_{row.id}_{start}_{start + 8}"
+    app.button(key=f"{key}_no").click().run()
+    check(app)
+    edit = list_texts(workspace, "dictation")[0].edits[0]
+    assert (edit["before"], edit["after"], edit["undone"]) == ("glockoma", "glockoma", None)
+    assert "1 likely correction" in words(app)
+    assert "left as it is" in words(app)
+    assert key not in [button.key for button in app.button]
+    app.button(key=f"undo_{row.id}_0").click().run()
+    check(app)
+    assert "2 likely corrections" in words(app)

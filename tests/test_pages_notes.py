@@ -45,11 +45,11 @@ def paste(app, text):
 
 def test_a_pasted_note_gets_proposals_and_every_accepted_one_can_be_undone(workspace):
     app = paste(open_page("notes", workspace=workspace.id), NOTE)
-    assert "1 edit" not in words(app)
+    assert "1 decision" not in words(app)
     place = NOTE.index("Pnuemonia")
     app.button(key=f"note_{place}_{place + len('Pnuemonia')}").click().run()
     check(app)
-    assert "1 edit so far" in words(app)
+    assert "1 decision so far" in words(app)
     row = list_texts(workspace, "note")[0]
     assert row.text == NOTE
     assert [(e["before"], e["after"]) for e in row.edits] == [("Pnuemonia", "Pneumonia")]
@@ -65,7 +65,7 @@ def test_a_kept_note_is_found_again_by_another_session_and_deleted(workspace):
     later = open_page("notes", workspace=workspace.id)
     later.segmented_control(key="note_way").set_value("Kept earlier").run()
     check(later)
-    assert "edits so far" in words(later)
+    assert "decisions so far" in words(later)
     assert "0 edits" not in words(later)
     later.button(key="delete_note").click().run()
     check(later)

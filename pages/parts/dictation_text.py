@@ -10,7 +10,14 @@ from medcore.lexicon import Edit, Proposal, apply_edits, edit_places
 from medcore.speech import Transcript, read_part, read_transcript, write_wav
 from medcore.store import TextRow, delete_text, load_text, text_folder
 from pages.parts import state
-from pages.parts.edits import ask_initials, open_proposals, read_log, show_log, show_proposals
+from pages.parts.edits import (
+    ask_initials,
+    mark_changes,
+    open_proposals,
+    read_log,
+    show_log,
+    show_proposals,
+)
 from pages.parts.frame import count
 from pages.parts.marked_text import Mark, show_marked
 
@@ -44,8 +51,8 @@ def _show_summary(heard: Transcript, likely: list[Proposal], edits: tuple[Edit, 
     unsure = sum(word.confidence < UNSURE for word in heard.words)
     st.markdown(
         f"**{words}** in {heard.seconds:,.0f} s; {unsure} unsure. "
-        f"**{count(len(likely), 'likely correction')}** to look at, {count(len(edits), 'edit')} so "
-        "far. It is a draft until you have read it."
+        f"**{count(len(likely), 'likely correction')}** to look at, "
+        f"{count(len(edits), 'decision')} so far. It is a draft until you have read it."
     )
     for note in heard.notes:
         st.warning(note, icon=":material/mic:")
@@ -86,7 +93,7 @@ def _show_text(
 
 def _marks(heard: Transcript, edits: tuple[Edit, ...], proposals: list[Proposal]) -> list[Mark]:
     places = edit_places(edits)
-    marks = [Mark(a, b, "green", f"was: {edit.before}") for edit, a, b in places]
+    marks = mark_changes(places)
 
     def shift(start: int) -> int:
         return sum(len(e.after) - len(e.before) for e, _, _ in places if e.end <= start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
 import streamlit as st
@@ -89,6 +89,11 @@ def _show_proposal(
         right.button(
             "Accept", key=key, width="stretch", on_click=_accept, args=([(proposal, chosen)], keep)
         )
+        right.button(
+            "Reject", key=f"{key}_no", width="stretch", type="tertiary", on_click=_accept,
+            args=([(proposal, proposal.before)], keep),
+            help="The text stays as it is here; the log keeps that you decided so.",
+        )  # fmt: skip
 
 
 def _accept(chosen: list[tuple[Proposal, str]], keep: Callable[[], TextRow]) -> None:
@@ -100,10 +105,24 @@ def _accept(chosen: list[tuple[Proposal, str]], keep: Callable[[], TextRow]) -> 
     keep_log(row.id, edits)
 
 
+def is_rejected(edit: Edit) -> bool:
+    """Tell whether a proposal was rejected: its place is decided, and its text as it was."""
+    return edit.before == edit.after
+
+
+def mark_changes(places: Iterable[tuple[Edit, int, int]]) -> list[Mark]:
+    """Return green marks for what was changed, none for what was rejected."""
+    return [
+        Mark(start, end, "green", f"was: {edit.before}")
+        for edit, start, end in places
+        if not is_rejected(edit)
+    ]
+
+
 def mark_proposals(text: str, edits: Sequence[Edit], proposals: Sequence[Proposal]) -> list[Mark]:
     """Return marks for the changed text: edits green, sure proposals blue, the others orange."""
     places = edit_places(edits)
-    marks = [Mark(a, b, "green", f"was: {edit.before}") for edit, a, b in places]
+    marks = mark_changes(places)
     for proposal in proposals:
         shift = sum(len(e.after) - len(e.before) for e, _, _ in places if e.end <= proposal.start)
         colour = "blue" if proposal.sure else "orange"
@@ -122,14 +141,18 @@ def show_log(row: TextRow | None) -> None:
     """Show every edit with its way back, and the log as a file."""
     edits = () if row is None else read_log(row)
     if row is None or not edits:
-        st.info("Nothing was changed yet. What you accept is listed here and can be undone.")
+        st.info(
+            "Nothing was changed yet. What you accept or reject is listed here and can be undone."
+        )
         return
     st.markdown(
-        f"{count(len(edits), 'edit')}, kept in this workspace with the text as it was given."
+        f"{count(len(edits), 'decision')}, kept in this workspace with the text as it was given."
     )
     for place, edit in enumerate(edits):
         left, right = st.columns([5, 1], vertical_alignment="center")
         line = f"{plain(edit.before)} → **{plain(edit.after) or '(nothing)'}**"
+        if is_rejected(edit):
+            line = f"{plain(edit.before)}, **left as it is**"
         left.markdown(line if edit.undone is None else f"~~{line}~~ (undone)")
         left.caption(f"{edit.kind}, {plain(edit.reason)} · {edit.by}, {write_time(edit.when)}")
         right.button(
