@@ -129,3 +129,19 @@ def test_the_data_page_says_what_several_outcomes_mean(tmp_path, monkeypatch):
     save_settings(workspace, row.id, set_role(config, dataset, "oedema", "outcome"))
     app = open_page("data", workspace=workspace.id, dataset=row.id)
     assert "Predicts 2 findings, each with a risk of its own: effusion, oedema." in words(app)
+
+
+@pytest.mark.parametrize(("name", "listed"), [("death", False), ("kidney_failure_in_a_year", True)])
+def test_names_that_a_segment_would_cut_stand_in_a_list(tmp_path, monkeypatch, name, listed):
+    monkeypatch.setenv("MEDCORE_HOME", str(tmp_path))
+    workspace = open_workspace(open_home(), None)
+    table = pd.DataFrame({"age": range(40), name: ["no", "yes"] * 20})
+    row = save_dataset(workspace, make_dataset(table, "Names", "n.csv", "9" * 64))
+    save_settings(workspace, row.id, change_config(RunConfig(), {"data.roles": {name: "outcome"}}))
+    app = open_page("train", workspace=workspace.id, dataset=row.id)
+    kinds = app.selectbox if listed else app.button_group
+    choice = next(element for element in kinds if element.label == "Risk of")
+    assert choice.options[1 if listed else 0] == f"{name} = {'yes' if listed else 'no'}"
+    choice.set_value("no").run()
+    assert not app.exception
+    assert "Risk of" in [element.label for element in kinds]

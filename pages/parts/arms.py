@@ -9,6 +9,7 @@ from medcore.data import assign_columns, outcome_candidates, outcome_classes, tr
 from medcore.errors import MedcoreError
 from medcore.records import Column, Dataset
 from pages.parts import state
+from pages.parts.choice import choose_one
 from pages.parts.roles import ASKED, ask_anew
 
 DESIGNS = {
@@ -72,15 +73,15 @@ def _choose_meaning(
     positive: str | None,
 ) -> RunConfig:
     fields = type(config.effect).model_fields
-    treated = st.segmented_control(
-        "Treated are those with", sorted(arms), default=arms[1], required=True,
+    treated = choose_one(
+        "Treated are those with", sorted(arms), arms[1],
         format_func=lambda name: f"{treatment} = {name}", help=fields["treated"].description,
         key=f"treated_{treatment}_{'_'.join(sorted(arms))}",
     )  # fmt: skip
     changes = {"effect.treated": treated} if treated != arms[1] else {}
     if classes:
-        chosen = st.segmented_control(
-            "Effect on", sorted(classes), default=positive, required=True,
+        chosen = choose_one(
+            "Effect on", sorted(classes), positive,
             format_func=lambda name: f"{outcome} = {name}", key=f"effect_on_{outcome}",
         )  # fmt: skip
         changes |= {"outcome.positive": chosen} if chosen != positive else {}

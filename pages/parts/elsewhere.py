@@ -16,6 +16,7 @@ from medcore.records import Evaluation, Metric, Run
 from medcore.store import read_columns, read_json
 from medcore.store.folder import SPLIT
 from pages.parts.charts import show_chart
+from pages.parts.choice import choose_one
 from pages.parts.findings import finding_of
 from pages.parts.groups import divide, draw_groups, judge_groups
 from pages.parts.strategies import read_metric
@@ -42,8 +43,8 @@ def show_sites(run: Run, evaluation: Evaluation) -> None:
             "may do worse. Divide by site on Train to try that."
         )
     figures = list(found["figures"])
-    figure = figures[0] if len(figures) == 1 else st.segmented_control(
-        "Figure", figures, default=figures[0], required=True, format_func=label_metric,
+    figure = figures[0] if len(figures) == 1 else choose_one(
+        "Figure", figures, figures[0], format_func=label_metric,
         key=f"sites_{run.id}",
     )  # fmt: skip
     st.markdown(_say_sites(found, figure))

@@ -11,6 +11,7 @@ from medcore.errors import MedcoreError
 from medcore.records import Dataset
 from pages.parts import state
 from pages.parts.arms import asks_effect
+from pages.parts.choice import choose_one
 from pages.parts.roles import ASKED, ask_anew
 
 UNITS = ("hours", "days", "weeks", "months", "years")
@@ -119,8 +120,8 @@ def _choose_cause(config: RunConfig, event: str) -> RunConfig:
     if len(causes) == 1:
         st.caption(f"Risk of: {event} = {causes[0]}; everybody else counts as censored.")
         return config
-    chosen = st.segmented_control(
-        "Risk of", causes, default=positive, required=True,
+    chosen = choose_one(
+        "Risk of", causes, positive,
         format_func=lambda name: f"{event} = {name}", key=f"cause_{event}_{'_'.join(causes)}",
         help="Several events compete: who has had one can no longer have another first. The others "
         "are taken into account (Aalen–Johansen), not treated as lost to follow-up.",

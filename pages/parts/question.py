@@ -11,6 +11,7 @@ from medcore.errors import MedcoreError
 from medcore.records import Dataset
 from pages.parts import state
 from pages.parts.arms import asks_effect, choose_effect, leave_effect
+from pages.parts.choice import choose_one
 from pages.parts.followup import choose_event, choose_kind
 from pages.parts.form import WORDS, read_field
 from pages.parts.roles import ASKED, ask_anew
@@ -94,11 +95,10 @@ def _choose_positive(config: RunConfig) -> RunConfig:
         words = f"{len(classes)} classes: {', '.join(classes[:8])}" if classes else "a number"
         st.caption(f"Predicts {words}.")
         return _choose_order(config, classes)
-    chosen = st.segmented_control(
+    chosen = choose_one(
         "Risk of",
         classes,
-        default=positive,
-        required=True,
+        positive,
         format_func=lambda name: f"{outcome} = {name}",
         help="The class whose risk is predicted. Recall is the share of these patients found.",
         key=f"positive_{outcome}_{'_'.join(classes)}",
