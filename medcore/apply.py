@@ -21,7 +21,7 @@ from medcore.data import (
 )
 from medcore.data.media import new_media_folder
 from medcore.errors import DataError, StoreError
-from medcore.evaluate.conformal import class_p_values
+from medcore.evaluate.conformal import tell_findings, tell_plausible
 from medcore.evaluate.multilabel import read_thresholds
 from medcore.predict import FittedModel, Threshold, predict_dataset, predict_rows
 from medcore.prepare import (
@@ -294,24 +294,19 @@ def _unusual_images(model: FittedModel, ready: Dataset) -> dict[str, float | Non
 
 
 def _plausible(model: FittedModel, plain: np.ndarray) -> dict[str, Any] | None:
-    """Return how plausible each class is for one patient, and by how many others that is known.
+    """Return how plausible each class is for one patient; several findings: that of each.
 
-    The set of answers at coverage 1 − alpha holds the classes above alpha. `by_class` compares with
-    patients of the same class only. None for numbers and without such patients.
+    None for numbers and without patients to compare with.
     """
     reference = model.reference
-    if not model.classes or model.task in ("survival", "multilabel", "effect"):
+    if not model.classes or model.task in ("survival", "effect"):
         return None
     if reference is None or not len(reference.outcome):
         return None
-    known = (np.asarray(reference.outcome, dtype=np.int64), reference.predicted, plain)
-    counts = np.bincount(known[0], minlength=len(model.classes))
-    return {
-        "overall": class_p_values(*known)[0].tolist(),
-        "by_class": class_p_values(*known, by_class=True)[0].tolist(),
-        "patients": len(known[0]),
-        "patients_by_class": counts.tolist(),
-    }
+    known = (np.asarray(reference.outcome), reference.predicted, plain)
+    if model.task == "multilabel":
+        return tell_findings(model.classes, *known)
+    return tell_plausible(*known)
 
 
 def _keep_media(

@@ -4,7 +4,7 @@ import streamlit as st
 
 from medcore.records import Run
 from pages.parts import state
-from pages.parts.certainty import show_certainty
+from pages.parts.certainty import show_certainty, show_finding_sets
 from pages.parts.certificate import show_certificate
 from pages.parts.classes import show_classes
 from pages.parts.decision import show_decision
@@ -36,13 +36,16 @@ VIEWS = {
     ),
     "threshold": ("At which threshold?", (show_threshold, show_decision)),
     "whom": (
-        "For whom?", (show_certainty, show_sites, show_times, show_groups, show_failures),
+        "For whom?",
+        (show_certainty, show_finding_sets, show_sites, show_times, show_groups, show_failures),
     ),
     "trust": ("Can it be trusted?", (show_certificate, show_luck)),
     "numbers": ("All numbers", (show_metrics, show_strategies, show_learning, show_rows)),
 }  # fmt: skip
 # Those that are about the whole run, also where one of several findings is looked at.
-WHOLE = (show_limits, show_certificate, show_luck, show_learning, show_rows)
+WHOLE = (
+    show_limits, show_finding_sets, show_certificate, show_luck, show_learning, show_rows,
+)  # fmt: skip
 
 
 def present(on: bool) -> None:

@@ -14,7 +14,12 @@ from sklearn.preprocessing import StandardScaler
 from medcore.config import change_config
 from medcore.errors import DataError
 from medcore.evaluate import evaluate_predictions
-from medcore.evaluate.conformal import check_coverage, class_p_values, conformal_reach
+from medcore.evaluate.conformal import (
+    check_coverage,
+    class_p_values,
+    conformal_reach,
+    finding_p_values,
+)
 from medcore.evaluate.judge import judge_rows
 from medcore.evaluate.uncertainty import judge_uncertainty
 from medcore.records import Predictions
@@ -83,6 +88,48 @@ def test_coverage_is_what_theory_says_on_average_for_all_or_for_each_class(by_cl
     # 99 reference patients: exactly 90 of 100 on average, for one class a little more.
     assert overall == pytest.approx(0.9, abs=0.01) if not by_class else overall >= 0.89
     assert (rare > 0.89) == by_class
+
+
+def draw_findings(rng, rows):
+    """Return a rare and a common finding, each unknown of some, and risks that tell little."""
+    has = rng.random((rows, 2)) < [0.12, 0.5]
+    risk = 1 / (1 + np.exp(-rng.normal(1.2 * has - [2.5, 0.3], 1.0)))
+    return np.where(rng.random((rows, 2)) < 0.2, np.nan, has), risk
+
+
+@pytest.mark.parametrize("by_class", [False, True])
+def test_each_finding_keeps_its_promise_for_all_or_for_those_with_and_without_it(by_class):
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(400):
+        held, test = draw_findings(rng, 160), draw_findings(rng, 200)
+        inside = finding_p_values(*held, test[1], by_class=by_class) > 0.1
+        has = test[0]
+        right = np.where(has == 1, inside[..., 1], inside[..., 0])
+        covered.append(
+            [
+                [right[known, place].mean() for known in (~np.isnan(h), h == 1, h == 0)]
+                for place, h in enumerate(has.T)
+            ]
+        )
+    overall, present, absent = np.mean(covered, axis=0).T
+    assert (overall > 0.89).all()
+    if by_class:
+        assert (present > 0.89).all()
+        assert (absent > 0.89).all()
+    else:
+        assert overall == pytest.approx([0.9, 0.9], abs=0.01)
+        # The rare finding pays for a promise that is made on average only.
+        assert present[0] < 0.8
+
+
+def test_a_finding_nobody_is_known_of_may_be_there_or_not():
+    held = np.array([[np.nan, 1.0], [np.nan, 0.0]]), np.array([[0.9, 0.9], [0.1, 0.1]])
+    values = finding_p_values(*held, np.array([[0.99, 0.99]]))
+    assert values[0, 0].tolist() == [1.0, 1.0]
+    told = np.array([[0.1, 0.9], [0.9, 0.1]]), np.array([[0.01, 0.99]])
+    alone = class_p_values(np.array([1, 0]), *told)
+    assert values[0, 1].tolist() == alone[0].tolist()
 
 
 def test_too_high_a_promise_is_refused_with_the_number_of_patients_it_needs():

@@ -225,15 +225,20 @@ def test_a_patients_answer_says_how_plausible_each_class_is(kept):
     assert yes[0] < 0.1 < yes[2]
 
 
-def answered(plausible, coverage=0.9):
-    def page(plausible, coverage):
+def answered(plausible, coverage=0.9, task="binary"):
+    def page(plausible, coverage, task):
         from medcore.records import Column
         from pages.parts.certainty import show_answers
 
-        said = {"classes": ["no", "yes"], "plausible": plausible, "coverage": coverage}
+        said = {
+            "task": task, "classes": ["no", "yes"], "plausible": plausible,
+            "coverage": coverage,
+        }  # fmt: skip
         show_answers(Column("ill", "category", "outcome"), said)
 
-    app = AppTest.from_function(page, kwargs={"plausible": plausible, "coverage": coverage})
+    app = AppTest.from_function(
+        page, kwargs={"plausible": plausible, "coverage": coverage, "task": task}
+    )
     app.run()
     assert not app.exception
     return app
@@ -256,6 +261,39 @@ def known(values, patients=200):
 )
 def test_the_form_gives_one_answer_several_or_none(values, said):
     assert said in words(answered(known(values)))
+
+
+def test_the_form_gives_a_set_for_each_of_several_findings(kept):
+    run = kept[2]["findings"]
+    deployed = open_run(run.folder)
+    answer = predict_patient(deployed, {"fluid": 4, "swelling": -4, "shade": 0, "age": 60})
+    has = np.asarray(deployed.model.reference.outcome)
+    for place, name in enumerate(answer["classes"]):
+        told = answer["plausible"][name]
+        assert told["patients"] == np.isfinite(has[:, place]).sum() < len(has)
+        assert told["patients_by_class"] == [(has[:, place] == 0).sum(), (has[:, place] == 1).sum()]
+    absent, present = answer["plausible"]["effusion"]["by_class"]
+    assert present > 0.3 > absent
+    assert answer["plausible"]["oedema"]["by_class"][1] < 0.3
+
+    plausible = {"oedema": known([0.7, 0.02]), "effusion": known([0.03, 0.8]),
+                 "nodule": known([0.4, 0.5]), "shade": known([0.01, 0.02])}  # fmt: skip
+    app = answered(plausible, task="multilabel")
+    assert app.dataframe[0].value.to_dict("list") == {
+        "Finding": ["effusion", "nodule", "shade", "oedema"],
+        "Does the patient have it?": [
+            "yes", "yes or no: the model cannot tell",
+            "neither: like nobody the model was tried on", "no",
+        ],
+    }  # fmt: skip
+    assert "that all sets of a patient are right at once is not promised" in words(app)
+
+
+def test_results_say_of_each_finding_what_came_of_the_promise(visit):
+    app = visit("findings", "whom")
+    assert "How sure is it of each finding?" in words(app)
+    table = table_with(app, "Of those with it")
+    assert table["Finding"].tolist() == ["effusion", "oedema", "nodule"]
 
 
 def test_a_higher_promise_needs_more_answers():

@@ -8,6 +8,9 @@ promise holds for patients drawn as the reference patients were, and for no othe
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 
 from medcore.errors import DataError
@@ -33,6 +36,57 @@ def class_p_values(
         above = len(known) - np.searchsorted(known, 1 - asked[:, place] - 1e-12, side="left")
         found[:, place] = (above + 1) / (len(known) + 1)
     return found
+
+
+def finding_p_values(
+    outcome: np.ndarray, predicted: np.ndarray, asked: np.ndarray, *, by_class: bool = False
+) -> np.ndarray:
+    """Return how plausible it is that a patient lacks, and has, each finding: (rows, findings, 2).
+
+    As `class_p_values`, each finding a question of its own, by the reference patients of whom it is
+    known: `outcome` (n, findings) holds 1, 0 or NaN, `predicted` and `asked` the findings' risks.
+    The promise is kept for each finding by itself, not for all at once.
+
+    >>> finding_p_values(np.array([[1.0], [np.nan]]), np.array([[0.9], [0.1]]), np.array([[0.95]]))
+    array([[[0.5, 1. ]]])
+    """
+    questions = _ask_findings(outcome, predicted, asked)
+    return np.stack([class_p_values(*one, by_class=by_class) for one in questions], axis=1)
+
+
+def _ask_findings(
+    outcome: np.ndarray, predicted: np.ndarray, asked: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield each finding as a question of no (0) and yes (1), by those of whom it is known."""
+    for place, has in enumerate(outcome.T):
+        known = np.isfinite(has)
+        told, new = (part[:, place] for part in (predicted[known], asked))
+        sides = (np.column_stack([1 - risk, risk]) for risk in (told, new))
+        yield has[known].astype(np.int64), *sides
+
+
+def tell_plausible(outcome: np.ndarray, predicted: np.ndarray, asked: np.ndarray) -> dict[str, Any]:
+    """Return, JSON-ready, how plausible each class is for the first patient asked about.
+
+    Keys: overall and by_class (see `class_p_values`), patients and patients_by_class: by how many
+    others that is known.
+    """
+    known = (np.asarray(outcome, dtype=np.int64), predicted, asked)
+    counts = np.bincount(known[0], minlength=asked.shape[1])
+    return {
+        "overall": class_p_values(*known)[0].tolist(),
+        "by_class": class_p_values(*known, by_class=True)[0].tolist(),
+        "patients": len(known[0]),
+        "patients_by_class": counts.tolist(),
+    }
+
+
+def tell_findings(
+    findings: Sequence[str], outcome: np.ndarray, predicted: np.ndarray, asked: np.ndarray
+) -> dict[str, dict[str, Any]]:
+    """Return what `tell_plausible` does for each finding, whose classes are no and yes."""
+    questions = _ask_findings(outcome, predicted, asked)
+    return {name: tell_plausible(*one) for name, one in zip(findings, questions, strict=True)}
 
 
 def conformal_reach(errors: np.ndarray, coverage: float) -> float:

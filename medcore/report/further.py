@@ -13,6 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from medcore.evaluate import label_metric, leading_metrics, read_evaluation, write_headline
+from medcore.evaluate.multilabel import read_findings
 from medcore.explanation.words import (
     MEASURES,
     REMARK,
@@ -167,9 +168,9 @@ def _make_elsewhere(facts: Facts) -> Section | None:
 def _make_certainty(facts: Facts) -> Section | None:
     """Return what came of the coverage promised for one patient's answer."""
     found = facts.evaluation.curves.get("uncertainty")
-    if not found:
-        return None
     title = "How sure is it of one patient?"
+    if not found:
+        return _make_finding_sets(facts, title)
     if "refused" in found:
         return Section(title, (found["refused"],))
     numbers, at = Numbers(facts.values), ("curves", "uncertainty")
@@ -190,6 +191,30 @@ def _make_certainty(facts: Facts) -> Section | None:
     return Section(
         title, (words, SHIFT), ("Promise made for", "Kept for", "Answers in a set"), rows
     )
+
+
+def _make_finding_sets(facts: Facts, title: str) -> Section | None:
+    """Return what came of the coverage promised for each of several findings."""
+    numbers = Numbers(facts.values)
+    promised, rows, refused = "", [], []
+    for name, judged in read_findings(facts.evaluation).items():
+        found, absent = judged.curves["uncertainty"], judged.classes[0]
+        promised = f"{found['coverage']:.0%}"
+        if "refused" in found:
+            refused.append(f"{name}: {found['refused']}")
+            continue
+        at = ("curves", "findings", name, "curves", "uncertainty", "sets_by_class")
+        shown = (f"coverage_{name}", f"coverage_{absent}", "single")
+        rows.append((name, [numbers.html(*at, figure) for figure in shown]))
+    if not rows and not refused:
+        return None
+    words = (
+        f"For each finding a set of answers (yes, no, or both) that holds what is true was "
+        f"promised for {promised} of those with it, and of those without; for each finding by "
+        "itself, not for all at once."
+    )
+    head = ("Finding", "Kept for those with it", "Kept for those without", "Single answer")
+    return Section(title, (words, SHIFT, *refused), head, rows)
 
 
 def _make_drivers(facts: Facts) -> Section | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from medcore.evaluate import write_metric
+from medcore.evaluate.multilabel import read_findings
 from medcore.figures import draw_abstention
 from medcore.records import Column, Evaluation, Run
 from pages.parts.charts import show_chart
@@ -20,6 +21,13 @@ SHIFT = (
     "may fail."
 )
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
+# What a set says of a finding, by whether it holds no and yes; what is sure stands first.
+FINDING_SETS = {
+    (False, True): "yes",
+    (True, True): "yes or no: the model cannot tell",
+    (False, False): "neither: like nobody the model was tried on",
+    (True, False): "no",
+}
 
 
 def show_certainty(run: Run, evaluation: Evaluation) -> None:
@@ -79,6 +87,38 @@ def _show_sets(evaluation: Evaluation, found: Mapping[str, Any]) -> None:
     )
 
 
+def show_finding_sets(run: Run, evaluation: Evaluation) -> None:  # noqa: ARG001
+    """Show what came of the promise for each of several findings, side by side."""
+    rows = []
+    for name, judged in read_findings(evaluation).items():
+        found = judged.curves["uncertainty"]
+        if "refused" in found:
+            rows.append({"Finding": name, "Kept for": "too few patients outside the fit"})
+            continue
+        apart, absent = found["sets_by_class"], judged.classes[0]
+        rows.append({
+            "Finding": name,
+            "Kept for": _percent(read_metric(apart["coverage"])),
+            "Of those with it": _percent(read_metric(apart[f"coverage_{name}"])),
+            "Of those without": _percent(read_metric(apart[f"coverage_{absent}"])),
+            "Single answer for": _percent(read_metric(apart["single"])),
+        })  # fmt: skip
+    if not rows:
+        return
+    st.subheader("How sure is it of each finding?", anchor=False)
+    promised = next(iter(read_findings(evaluation).values())).curves["uncertainty"]["coverage"]
+    st.markdown(
+        f"For each finding the model can answer yes, no, or that it cannot tell, such that what is "
+        f"true is among its answers for at least {promised:.0%} of those with the finding, and of "
+        "those without. What came of that promise on test patients:"
+    )
+    st.dataframe(pd.DataFrame(rows), hide_index=True, key="finding_sets")
+    st.caption(
+        "Single answer: yes or no alone, not both. The promise is for each finding by itself, not "
+        f"for all of a patient's findings at once. {SHIFT}"
+    )
+
+
 def _say_empty(sets: Mapping[str, Any]) -> str:
     empty, total = sets["answers"][0], sum(sets["answers"])
     if not empty:
@@ -98,32 +138,62 @@ def _show_abstention(curve: Mapping[str, Any]) -> None:
 
 
 def show_answers(outcome: Column, said: Mapping[str, Any]) -> None:
-    """Show the set of answers for one patient at a coverage that the visitor chooses."""
+    """Show the set of answers for one patient at a coverage that the visitor chooses.
+
+    Several findings: a set for each of them.
+    """
     known = said["plausible"]
     if known is None:
         return
+    several = said["task"] == "multilabel"
+    promise = _choose_promise(list(known.values()) if several else [known], said, apart=several)
+    if promise is None:
+        st.caption("Too few patients outside the fit to promise anything for a set of answers.")
+        return
+    if several:
+        _show_finding_sets(known, *promise)
+    else:
+        _show_set(outcome, said["classes"], known, *promise)
+    st.caption(SHIFT)
+
+
+def _choose_promise(
+    questions: Sequence[Mapping[str, Any]], said: Mapping[str, Any], *, apart: bool
+) -> tuple[float, str] | None:
+    """Show for whom the promise is made, and how much; None where nothing can be promised.
+
+    Returns the coverage, and "by_class" or "overall". With several questions as much is offered as
+    one of them allows: a set of the others then holds every answer.
+    """
     left, right = st.columns(2, vertical_alignment="bottom")
+    words = "with and without a finding" if apart else "with each outcome"
     apart = right.toggle(
-        "Promise for each class by itself", key="set_by_class",
-        help="The share of patients whose set holds what happens is then promised among those with "
-        "each outcome, not only on average; sets get larger.",
+        "Promise for each class by itself", value=apart, key=f"set_by_class_{apart}",
+        help="The share of patients whose set holds what happens is then promised among those "
+        f"{words}, not only on average; sets get larger.",
     )  # fmt: skip
-    patients = min(known["patients_by_class"]) if apart else known["patients"]
+    patients = max(min(q["patients_by_class"]) if apart else q["patients"] for q in questions)
     usual = {*COVERAGES, said["coverage"]}
     offered = sorted(value for value in usual if 1 - value >= 1 / (patients + 1) - 1e-12)
     if not offered:
-        st.caption("Too few patients outside the fit to promise anything for a set of answers.")
-        return
+        return None
     with left:
         coverage = st.select_slider(
             "Set of answers that holds what happens for at least", offered,
             min(offered, key=lambda value: abs(value - said["coverage"])), key="set_coverage",
             format_func=lambda value: f"{value:.0%} of patients",
         )  # fmt: skip
-    values = known["by_class" if apart else "overall"]
-    inside = [
-        name for name, value in zip(said["classes"], values, strict=True) if value > 1 - coverage
-    ]
+    if (best := 1 - 1 / (patients + 1)) < max(usual):
+        st.caption(
+            f"With {patients:,} patients outside the fit, at most {best:.1%} can be promised."
+        )
+    return coverage, "by_class" if apart else "overall"
+
+
+def _show_set(
+    outcome: Column, classes: Sequence[str], known: Mapping[str, Any], coverage: float, kind: str
+) -> None:
+    inside = [name for name, p in zip(classes, known[kind], strict=True) if p > 1 - coverage]
     if len(inside) == 1:
         st.markdown(f"**{outcome.name} = {inside[0]}** is the only answer in the set.")
     elif inside:
@@ -133,8 +203,20 @@ def show_answers(outcome: Column, said: Mapping[str, Any]) -> None:
         )
     else:
         st.markdown("**None**: this patient resembles nobody the model was tried on.")
-    if (best := 1 - 1 / (patients + 1)) < max(usual):
-        st.caption(
-            f"With {patients:,} patients outside the fit, at most {best:.1%} can be promised."
-        )
-    st.caption(SHIFT)
+
+
+def _show_finding_sets(known: Mapping[str, Mapping[str, Any]], coverage: float, kind: str) -> None:
+    answers = {
+        name: FINDING_SETS[tuple(value > 1 - coverage for value in told[kind])]
+        for name, told in known.items()
+    }
+    listed = list(FINDING_SETS.values())
+    answers = dict(sorted(answers.items(), key=lambda item: listed.index(item[1])))
+    st.dataframe(
+        {"Finding": list(answers), "Does the patient have it?": list(answers.values())},
+        hide_index=True, key="finding_sets",
+    )  # fmt: skip
+    st.caption(
+        f"Each set holds what is true for at least {coverage:.0%} of patients, for each finding by "
+        "itself: that all sets of a patient are right at once is not promised."
+    )
