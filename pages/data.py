@@ -65,7 +65,11 @@ else:
     if dataset.predicted_column() is None:
         likely = ", ".join(outcome_candidates(dataset.frame, dataset.columns)[:3])
         st.info(
-            f"No column is the outcome yet. Likely ones: {likely}. Choose it below, or on Train.",
+            f"No column is the outcome yet. Likely ones: {likely}. Choose it below, or on Train."
+            if likely
+            else "No column can be an outcome. Bring a table with the outcome of each row, in a "
+            "zip with its files; or images in folders named for their classes, with that ticked as "
+            "they are brought.",
             icon=":material/flag:",
         )
     st.subheader("What each column is", anchor=False)

@@ -474,6 +474,15 @@ def test_training_without_an_outcome_is_refused_in_a_sentence():
     assert "No outcome is chosen" in app.error[0].value
 
 
+def test_a_table_in_which_nothing_can_be_an_outcome_says_what_to_bring():
+    workspace = open_workspace(open_home(), None)
+    days = pd.date_range("2020-01-01", periods=30)
+    table = pd.DataFrame({"seen": days, "left": days[::-1]})
+    row = save_dataset(workspace, make_dataset(table, "Dates", "dates.csv", "3" * 64))
+    app = open_page("data", workspace=workspace.id, dataset=row.id)
+    assert "No column can be an outcome. Bring a table" in app.info[0].value
+
+
 def test_training_the_same_again_offers_the_run_that_is_there(open_case, kept):
     app = open_case("train", "binary")
     app.button(key="train").click().run()
