@@ -77,6 +77,16 @@ def test_held_layers_neither_learn_nor_gather_statistics():
     assert torch.equal(encoder.state_dict()["stem.1.running_mean"], before["stem.1.running_mean"])
 
 
+def test_a_layer_that_the_file_does_not_hold_learns_however_much_is_held(tmp_path):
+    # Small images have a stem of their own, which published weights do not know.
+    large = IMAGE_ENCODERS["resnet18"]({"shape": (3, 224, 224)})
+    save_file(large.state_dict(), tmp_path / "w.safetensors")
+    small = IMAGE_ENCODERS["resnet18"]({"shape": (3, 32, 32)})
+    start_encoder(small, str(tmp_path / "w.safetensors"), 1.0)
+    learning = [name for name, value in small.named_parameters() if value.requires_grad]
+    assert learning == ["conv1.weight"]
+
+
 OFF = {"rotate": 0, "shift": 0, "zoom": 0, "intensity": 0}
 
 

@@ -22,10 +22,12 @@ def start_encoder(encoder: nn.Module, path: str, frozen: float) -> None:
     """Give an encoder the weights of a file, and hold the first share `frozen` of them.
 
     `path` may name a file on a hub (see `fetch_weights`). A file for colour images serves grey
-    ones: the weights of the three channels are added up. Raises `FitError` when the file is
-    absent, damaged or another network's.
+    ones: the weights of the three channels are added up. What the file does not hold starts at
+    random and is never held. Raises `FitError` when the file is absent, damaged or another
+    network's.
     """
     encoder = getattr(encoder, "each", encoder)
+    known = set(encoder.state_dict())
     if path:
         file = fetch_weights(path) if path.startswith(MARK) else Path(path).expanduser()
         found = {_bare(name): value for name, value in _read(file).items()}
@@ -41,10 +43,10 @@ def start_encoder(encoder: nn.Module, path: str, frozen: float) -> None:
                 f"{len(own)} parts fit. Choose the network that they were learned with."
             )
         encoder.load_state_dict({**own, **fitting})
-    if frozen:
-        parameters = list(encoder.parameters())
-        for parameter in parameters[: round(frozen * len(parameters))]:
-            parameter.requires_grad_(False)
+        known = set(fitting)
+    parameters = list(encoder.named_parameters())
+    for name, parameter in parameters[: round(frozen * len(parameters))]:
+        parameter.requires_grad_(name not in known)
 
 
 def hold_frozen(encoder: nn.Module) -> None:
