@@ -75,16 +75,26 @@ def draw(rng, rows):
     return outcome, np.column_stack([1 - risk, risk])
 
 
+def mean_coverage(draw, find, sizes, times, by_class):
+    """Return over many draws how often sets at 90 % held what was true: (questions, 3).
+
+    Of all patients of whom it is known, of those with the rarer answer, and of those without.
+    """
+    rng, covered = np.random.default_rng(0), []
+    for _ in range(times):
+        held, (outcome, asked) = (draw(rng, size) for size in sizes)
+        inside = find(*held, asked, by_class=by_class) > 0.1
+        outcome, inside = (part.reshape(len(outcome), -1, *more)
+                           for part, more in ((outcome, ()), (inside, (2,))))  # fmt: skip
+        right = np.where(outcome == 1, inside[..., 1], inside[..., 0])
+        groups = (~np.isnan(outcome), outcome == 1, outcome == 0)
+        covered.append([(right * group).sum(axis=0) / group.sum(axis=0) for group in groups])
+    return np.mean(covered, axis=0)
+
+
 @pytest.mark.parametrize("by_class", [False, True])
 def test_coverage_is_what_theory_says_on_average_for_all_or_for_each_class(by_class):
-    rng = np.random.default_rng(0)
-    covered = []
-    for _ in range(300):
-        held, test = draw(rng, 99), draw(rng, 200)
-        inside = class_p_values(*held, test[1], by_class=by_class) > 0.1
-        right = inside[np.arange(200), test[0]]
-        covered.append([right.mean(), right[test[0] == 1].mean()])
-    overall, rare = np.mean(covered, axis=0)
+    overall, rare, _ = mean_coverage(draw, class_p_values, (99, 200), 300, by_class)[:, 0]
     # 99 reference patients: exactly 90 of 100 on average, for one class a little more.
     assert overall == pytest.approx(0.9, abs=0.01) if not by_class else overall >= 0.89
     assert (rare > 0.89) == by_class
@@ -99,20 +109,8 @@ def draw_findings(rng, rows):
 
 @pytest.mark.parametrize("by_class", [False, True])
 def test_each_finding_keeps_its_promise_for_all_or_for_those_with_and_without_it(by_class):
-    rng = np.random.default_rng(0)
-    covered = []
-    for _ in range(400):
-        held, test = draw_findings(rng, 160), draw_findings(rng, 200)
-        inside = finding_p_values(*held, test[1], by_class=by_class) > 0.1
-        has = test[0]
-        right = np.where(has == 1, inside[..., 1], inside[..., 0])
-        covered.append(
-            [
-                [right[known, place].mean() for known in (~np.isnan(h), h == 1, h == 0)]
-                for place, h in enumerate(has.T)
-            ]
-        )
-    overall, present, absent = np.mean(covered, axis=0).T
+    found = mean_coverage(draw_findings, finding_p_values, (160, 200), 400, by_class)
+    overall, present, absent = found
     assert (overall > 0.89).all()
     if by_class:
         assert (present > 0.89).all()

@@ -100,23 +100,7 @@ def fit_preparation(
     columns = [column for column in inputs if column.kind not in WAYS]
     if config.missing.strategy in IMPUTERS and imputer is None and columns:
         imputer = fit_imputer(training, columns, config.missing, config.seed)
-    fits, kinds = [], []
-    for column in inputs:
-        values = training[column.name]
-        if column.kind in WAYS:
-            fit = WAYS[column.kind].fit(column.name, values, dataset, config)
-        else:
-            fit = _fit_column(column, values, config)
-        if isinstance(fit, str):
-            left_out.append(fit)
-        else:
-            (kinds if column.kind in WAYS else fits).append(fit)
-            left_out += [remark] if (remark := getattr(fit, "remark", "")) else []
-    if not fits and not kinds:
-        raise FitError(
-            "No input column tells the training patients apart; "
-            "give at least one column with differing values the role 'input'."
-        )
+    fits, kinds, remarks = _fit_columns(inputs, training, dataset, config)
     draw = 0 if config.missing.strategy == "multiple" else None
     filled = training if imputer is None else complete_frame(imputer, training, draw)
     made = [
@@ -133,7 +117,7 @@ def fit_preparation(
         patient=patients[0].name if patients else None,
         columns=tuple(fits),
         bins=tuple(_edges(f.values, config.model.bins) for f in made if f.numeric),
-        left_out=tuple(left_out),
+        left_out=(*left_out, *remarks),
         imputer=imputer,
         draw=draw,
         keep_gaps=config.missing.strategy == "native",
@@ -146,6 +130,30 @@ def fit_preparation(
         treatment=compared[0].name if compared else None,
         arms=treatment_arms(dataset, config) if compared else (),
     )
+
+
+def _fit_columns(
+    inputs: Sequence[Column], training: pd.DataFrame, dataset: Dataset, config: RunConfig
+) -> tuple[list[Any], list[Any], list[str]]:
+    """Return what was learned of columns of a table, and of other kinds, and what is left out."""
+    fits, kinds, left_out = [], [], []
+    for column in inputs:
+        values = training[column.name]
+        if column.kind in WAYS:
+            fit = WAYS[column.kind].fit(column.name, values, dataset, config)
+        else:
+            fit = _fit_column(column, values, config)
+        if isinstance(fit, str):
+            left_out.append(fit)
+        else:
+            (kinds if column.kind in WAYS else fits).append(fit)
+            left_out += [remark] if (remark := getattr(fit, "remark", "")) else []
+    if not fits and not kinds:
+        raise FitError(
+            "No input column tells the training patients apart; "
+            "give at least one column with differing values the role 'input'."
+        )
+    return fits, kinds, left_out
 
 
 def _task(dataset: Dataset, classes: Sequence[str]) -> Task:

@@ -32,7 +32,7 @@ TRAINING = 0.9
 
 
 # Of fewer speakers none is spared for deciding when to stop: some of their recordings do.
-FEW_SPEAKERS, TURNS = 8, 5
+SPARED_FROM, TURNS = 8, 5
 Parts = dict[str, np.ndarray]
 
 
@@ -187,7 +187,7 @@ def _divide(
 ) -> Parts:
     tested = owner.isin(test)
     rest, others = owner[~tested], names[~np.isin(names, test)]
-    if len(names) < FEW_SPEAKERS:
+    if len(names) < SPARED_FROM:
         spared = rng.permutation(rest.index)[: max(1, round(0.1 * len(rest)))]
         stops = rest.index.isin(spared)
     else:

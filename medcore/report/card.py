@@ -81,29 +81,14 @@ def _index_metrics(facts: Facts) -> dict[str, Any]:
 def _list_sections(
     facts: Facts, items: Sequence[Answer], export: str
 ) -> Iterator[tuple[str, list[str]]]:
-    headline = write_headline(facts.evaluation, facts.outcome.name, facts.outcome.unit or "")
-    yield (
-        "Model details",
-        _bullets(
-            ("Model", making.say_model(facts)),
-            ("Predicts", patients.say_outcome(facts)),
-            ("Answers with", making.say_output(facts)),
-            ("Looks at", patients.say_inputs(facts)),
-            ("Developed by", None),
-            ("License", None),
-            ("Citation", None),
-            ("Contact", None),
-        ),
-    )
+    yield "Model details", _tell_model(facts)
     yield "Uses", _bullets(
         ("Intended use", facts.author.intended_use or None),
         ("Out of scope", "Decisions about patients: this model is for research. Patients unlike "
          "those it learned from."),
     )  # fmt: skip
-    yield (
-        "Bias, risks and limitations",
-        [f"- {line}" for line in (*facts.warnings, *say_limits(facts))],
-    )
+    limits = (*facts.warnings, *say_limits(facts))
+    yield "Bias, risks and limitations", [f"- {line}" for line in limits]
     yield (
         "How to get started",
         [
@@ -114,41 +99,52 @@ def _list_sections(
             f"{export} Inputs and their order stand in `model_inputs.json`.",
         ],
     )
-    yield (
-        "Training details",
-        _bullets(
-            ("Data", patients.say_source(facts)),
-            ("Who was where", patients.say_split(facts)),
-            ("Missing values", making.say_missing_handling(facts)),
-            ("Preparation", making.say_preparation(facts)),
-            ("Rare classes", making.say_balance(facts)),
-            ("Training", making.say_training(facts)),
-            ("Seed", str(facts.config.seed)),
-            ("Computed with", making.say_environment(facts)),
-            ("Time it took", making.say_seconds(facts)),
+    yield "Training details", _tell_training(facts)
+    yield "Evaluation", _tell_evaluation(facts)
+    asked = [f"- TRIPOD+AI {item.item}: {item.needs_author}" for item in list_open(items)]
+    yield "What the author still has to say", asked or ["Nothing: every item is reported."]
+
+
+def _tell_model(facts: Facts) -> list[str]:
+    return _bullets(
+        ("Model", making.say_model(facts)),
+        ("Predicts", patients.say_outcome(facts)),
+        ("Answers with", making.say_output(facts)),
+        ("Looks at", patients.say_inputs(facts)),
+        ("Developed by", None),
+        ("License", None),
+        ("Citation", None),
+        ("Contact", None),
+    )
+
+
+def _tell_training(facts: Facts) -> list[str]:
+    return _bullets(
+        ("Data", patients.say_source(facts)),
+        ("Who was where", patients.say_split(facts)),
+        ("Missing values", making.say_missing_handling(facts)),
+        ("Preparation", making.say_preparation(facts)),
+        ("Rare classes", making.say_balance(facts)),
+        ("Training", making.say_training(facts)),
+        ("Seed", str(facts.config.seed)),
+        ("Computed with", making.say_environment(facts)),
+        ("Time it took", making.say_seconds(facts)),
+    )
+
+
+def _tell_evaluation(facts: Facts) -> list[str]:
+    return [
+        write_headline(facts.evaluation, facts.outcome.name, facts.outcome.unit or ""),
+        "",
+        *_metric_table(facts),
+        "",
+        *_bullets(
+            ("Intervals", making.say_measures(facts)),
+            ("Threshold", making.say_threshold(facts)),
+            ("Groups of patients", making.say_groups(facts)),
+            ("Sites and folds", making.say_heterogeneity(facts)),
         ),
-    )
-    yield (
-        "Evaluation",
-        [
-            headline,
-            "",
-            *_metric_table(facts),
-            "",
-            *_bullets(
-                ("Intervals", making.say_measures(facts)),
-                ("Threshold", making.say_threshold(facts)),
-                ("Groups of patients", making.say_groups(facts)),
-                ("Sites and folds", making.say_heterogeneity(facts)),
-            ),
-        ],
-    )
-    opened = list_open(items)
-    yield (
-        "What the author still has to say",
-        [f"- TRIPOD+AI {item.item}: {item.needs_author}" for item in opened]
-        or ["Nothing: every item is reported."],
-    )
+    ]
 
 
 def _bullets(*pairs: tuple[str, str | None]) -> list[str]:

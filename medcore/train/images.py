@@ -14,23 +14,23 @@ from medcore.config import ImageChanges
 ERASED = (0.1, 0.3)
 
 
-def change_images(values: Tensor, config: ImageChanges) -> Tensor:
+def change_images(values: Tensor, changes: ImageChanges) -> Tensor:
     """Return standardised images (rows, channels, height, width) changed as the settings say.
 
     Each image is changed in its own way, all slices of a volume (rows, slices, channels, …) alike.
     Drawn from torch's generator.
     """
     if values.ndim == 5:
-        return change_images(values.flatten(1, 2), config).view_as(values)
-    values = _flip(values, config)
-    if config.rotate or config.shift or config.zoom:
-        values = _move(values, config)
-    if config.intensity:
-        gain = 1 + _either_way(values, config.intensity)
-        values = values * gain + _either_way(values, config.intensity)
-    if config.noise:
-        values = values + torch.randn_like(values) * config.noise
-    return _erase(values, config.erase) if config.erase else values
+        return change_images(values.flatten(1, 2), changes).view_as(values)
+    values = _flip(values, changes)
+    if changes.rotate or changes.shift or changes.zoom:
+        values = _move(values, changes)
+    if changes.intensity:
+        gain = 1 + _either_way(values, changes.intensity)
+        values = values * gain + _either_way(values, changes.intensity)
+    if changes.noise:
+        values = values + torch.randn_like(values) * changes.noise
+    return _erase(values, changes.erase) if changes.erase else values
 
 
 def _either_way(values: Tensor, reach: float) -> Tensor:
@@ -38,24 +38,24 @@ def _either_way(values: Tensor, reach: float) -> Tensor:
     return (drawn * 2 - 1) * reach
 
 
-def _flip(values: Tensor, config: ImageChanges) -> Tensor:
-    dims = {"none": (), "horizontal": (3,), "both": (3, 2)}[config.flips]
+def _flip(values: Tensor, changes: ImageChanges) -> Tensor:
+    dims = {"none": (), "horizontal": (3,), "both": (3, 2)}[changes.flips]
     for dim in dims:
         chosen = torch.rand(len(values), 1, 1, 1, device=values.device) < 0.5
         values = torch.where(chosen, values.flip(dim), values)
     return values
 
 
-def _move(values: Tensor, config: ImageChanges) -> Tensor:
+def _move(values: Tensor, changes: ImageChanges) -> Tensor:
     """Turn, zoom and shift in one interpolation; what comes into view repeats the border."""
     rows, (height, width) = len(values), values.shape[2:]
     drawn = torch.rand(4, rows, device=values.device) * 2 - 1
-    angle = drawn[0] * math.radians(config.rotate)
-    size = 1 + drawn[1] * config.zoom
+    angle = drawn[0] * math.radians(changes.rotate)
+    size = 1 + drawn[1] * changes.zoom
     cosine, sine = torch.cos(angle) / size, torch.sin(angle) / size
     # Coordinates run from -1 to 1 along both sides, whatever their length.
-    top = torch.stack([cosine, -sine * height / width, drawn[2] * 2 * config.shift], dim=1)
-    bottom = torch.stack([sine * width / height, cosine, drawn[3] * 2 * config.shift], dim=1)
+    top = torch.stack([cosine, -sine * height / width, drawn[2] * 2 * changes.shift], dim=1)
+    bottom = torch.stack([sine * width / height, cosine, drawn[3] * 2 * changes.shift], dim=1)
     grid = functional.affine_grid(
         torch.stack([top, bottom], dim=1), list(values.shape), align_corners=False
     )

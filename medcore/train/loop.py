@@ -137,23 +137,26 @@ def train_network(
     pause = Pause(state, checkpoint, key, stopping)
     if not state.finished:
         yield from _run_epochs(state, course, pause)
+    spec = _describe_fit(state, train, config) | {
+        "network": network, "fit": fit, "seed": seed, "stopped": pause.stopped
+    }  # fmt: skip
+    trained = TrainedNetwork(spec, state.weights())
+    return _with_risks(trained, train, hazards) if isinstance(hazards, Hazards) else trained
+
+
+def _describe_fit(state: Fit, train: Prepared, config: RunConfig) -> dict[str, Any]:
+    """Return what a trained network's spec says of the rows and epochs it learned from."""
     mean, spread = outcome_scale(train)
-    spec = {
-        "network": network,
+    return {
         "task": train.task,
         "classes": list(train.classes),
         "outcome_mean": mean,
         "outcome_spread": spread,
-        "fit": fit,
-        "seed": seed,
         "device": config.train.device,
         "epochs": len(state.history),
         "best_epoch": state.best_epoch,
-        "stopped": pause.stopped,
         "history": state.history,
     }
-    trained = TrainedNetwork(spec, state.weights())
-    return _with_risks(trained, train, hazards) if isinstance(hazards, Hazards) else trained
 
 
 def _with_risks(trained: TrainedNetwork, train: Prepared, hazards: Hazards) -> TrainedNetwork:

@@ -72,12 +72,7 @@ def validate_run(
             "average effects."
         )
     newcomers = match_table(folder, deployed, new, answers)
-    if newcomers.questions:
-        first = newcomers.questions[0]
-        raise DataError(
-            f"{first.sentence} Say which: --convert '{first.column}={first.conversion}', or "
-            f"--convert '{first.column}={KEEP}'."
-        )
+    _check_answered(newcomers)
     tell("Predicting the new patients", 0.3)
     predictions = _predict(deployed, newcomers.dataset)
     frozen = freeze_threshold(deployed)
@@ -85,12 +80,7 @@ def validate_run(
     if watch.stopping():
         return None
     tell("Judging the model", 0.5)
-    evaluation = evaluate_predictions(whole, config)
-    groups = judge_groupings(whole, config, usual_groups(newcomers.dataset))
-    curves = {**evaluation.curves, "subgroups": groups}
-    if "sites" in curves and _are_new(folder, newcomers.dataset):
-        curves["sites"] = {**curves["sites"], "unseen": True}
-    evaluation = replace(evaluation, curves=curves)
+    evaluation = _judge(folder, whole, config, newcomers.dataset)
     if watch.stopping():
         return None
     tell("Bringing the risks to the level of the new patients", 0.8)
@@ -109,6 +99,27 @@ def validate_run(
     write_json(target, VALIDATION, found)
     tell("Finished", 1.0)
     return evaluation
+
+
+def _check_answered(newcomers: Newcomers) -> None:
+    if newcomers.questions:
+        first = newcomers.questions[0]
+        raise DataError(
+            f"{first.sentence} Say which: --convert '{first.column}={first.conversion}', or "
+            f"--convert '{first.column}={KEEP}'."
+        )
+
+
+def _judge(
+    folder: Path, predictions: Predictions, config: RunConfig, newcomers: Dataset
+) -> Evaluation:
+    """Judge the predictions, by the usual groups of the new patients too."""
+    evaluation = evaluate_predictions(predictions, config)
+    groups = judge_groupings(predictions, config, usual_groups(newcomers))
+    curves = {**evaluation.curves, "subgroups": groups}
+    if "sites" in curves and _are_new(folder, newcomers):
+        curves["sites"] = {**curves["sites"], "unseen": True}
+    return replace(evaluation, curves=curves)
 
 
 def match_table(

@@ -86,9 +86,11 @@ def _choose_row(frame: pd.DataFrame, target: str, outcome: Column) -> int | None
     )  # fmt: skip
 
 
-def say_check(said: Mapping[str, Any], instead: str) -> None:
-    """Say whether a map tells of learning; `instead` is what it shows where it does not."""
-    likeness = said["likeness"]
+def say_check(likeness: float | None, instead: str) -> None:
+    """Say whether a map tells of learning; `instead` is what it shows where it does not.
+
+    `likeness`: its rank correlation with the map of networks that learned nothing.
+    """
     if likeness is None:
         st.info("The map is flat: nothing in it raised the risk.", icon=":material/info:")
     elif likeness > LIKE:
@@ -103,9 +105,13 @@ def say_check(said: Mapping[str, Any], instead: str) -> None:
             f"{likeness:.2f}), so this one tells of what was learned.",
             icon=":material/check_circle:",
         )
-    if said["weight"] < 0.995:
+
+
+def say_share(weight: float) -> None:
+    """Say how much of the model looks at the column, and what a map is not."""
+    if weight < 0.995:
         st.caption(
-            f"The networks that look at it make up {said['weight']:.0%} of the model; the "
-            "rest looks at the other columns."
+            f"The networks that look at it make up {weight:.0%} of the model; the rest looks at "
+            "the other columns."
         )
     st.caption(f"{state.current().run.name}. A map explains the model, never the patient.")

@@ -12,7 +12,7 @@ from medcore.figures.sounds import draw_listening, draw_pitches
 from medcore.records import Column, Run
 from medcore.sound import read_part, write_wav
 from pages.parts import state
-from pages.parts.case import Case, ask_case, choose_case, say_check
+from pages.parts.case import Case, ask_case, choose_case, say_check, say_share
 from pages.parts.charts import show_chart
 from pages.parts.player import play
 from pages.parts.runs import has_table
@@ -45,16 +45,17 @@ def show_listening(run: Run, columns: Mapping[str, Column], outcome: Column) -> 
     figure, table = draw_listening(said, case.target)
     show_chart(figure, table, "listening")
     _play_both(run, case, said)
-    say_check(said, "stretches that are loud")
+    say_check(said["likeness"], "stretches that are loud")
     if said["pitches"] is not None:
         st.markdown(PITCHES)
         show_chart(*draw_pitches(said, case.target), "pitches")
-        say_check({**said["pitches"], "weight": 1.0}, "what is loud")
+        say_check(said["pitches"]["likeness"], "what is loud")
     else:
         st.caption(
             "Which pitches counted cannot be told: the network learned on top of what a pretrained "
             "speech model hears, and that model gives no gradients."
         )
+    say_share(said["weight"])
 
 
 def _play_both(run: Run, case: Case, said: Mapping[str, Any]) -> None:

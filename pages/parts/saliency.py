@@ -10,7 +10,7 @@ import streamlit as st
 from medcore.explanation.images import METHODS
 from medcore.figures.pictures import enlarge
 from medcore.records import Column, Run
-from pages.parts.case import ask_case, choose_case, say_check
+from pages.parts.case import ask_case, choose_case, say_check, say_share
 from pages.parts.likeness import show_similar
 from pages.parts.runs import has_table
 
@@ -54,7 +54,8 @@ def show_saliency(run: Run, columns: Mapping[str, Column], outcome: Column) -> N
         caption=f"{caption}({_name(method, said['layer'])})",
         width="stretch",
     )
-    say_check(said, "edges of the image")
+    say_check(said["likeness"], "edges of the image")
+    say_share(said["weight"])
     happened = case.positive if run.summary["task"] == "survival" else case.target
     show_similar(run, case.column, outcome, happened, {"row": case.row})
 
