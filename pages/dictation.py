@@ -21,14 +21,15 @@ open_page(
 )
 dictate, score, own = st.tabs(["Dictate", "How well does it hear?", "A recogniser of your own"])
 with dictate:
-    if choose_model():
+    hears = choose_model()
+    if hears:
         take_recordings()
     watch_jobs()
     chosen = choose_dictation()
-    if chosen is None:
-        st.info("Record or bring speech to begin.", icon=":material/mic:")
-    else:
+    if chosen is not None:
         show_dictation(chosen)
+    elif hears:
+        st.info("Record or bring speech to begin.", icon=":material/mic:")
     edit_words()
 with score:
     show_scoring()

