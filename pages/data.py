@@ -17,7 +17,7 @@ from pages.parts.uploads import show_public_sets, show_uploader
 def describe_source(source: str) -> str:
     """Return where a data set came from, in words."""
     sample = next((s for s in SAMPLES if source == f"sample:{s.name}"), None)
-    return f"from {source}" if sample is None else f"from {sample.source}, {sample.licence}"
+    return source if sample is None else f"{sample.source} ({sample.licence})"
 
 
 def choose_dataset() -> None:
@@ -48,7 +48,8 @@ if used is None:
 else:
     dataset = state.configured()
     open_page(
-        used.name, f"{used.rows:,} rows, {used.columns} columns, {describe_source(used.source)}."
+        used.name,
+        f"{used.rows:,} rows, {used.columns} columns. Source: {describe_source(used.source)}.",
     )
     show_imports()
     findings = state.findings()
