@@ -46,7 +46,7 @@ def show_model(run: Run, columns: dict[str, Column], outcome: Column) -> None:
     """Show what drives the model, or offer to find out."""
     job, result = find_job(run), read_explanation(run)
     if job is not None and job.active:
-        st.fragment(watch_job, run_every=1)(job.id)
+        watch_job(job.id)
     elif job is not None and job.state == "failed":
         st.error(job.error or "The explanation failed.", icon=":material/error:")
     elif job is not None and job.state == "stopped" and result is None:

@@ -96,7 +96,7 @@ def show_strategies(config: RunConfig) -> None:
     ):  # fmt: skip
         start(choice, config)
     if active:
-        st.fragment(watch_job, run_every=1)(job.id)
+        watch_job(job.id)
     elif job is not None:
         show_result(job, config)
 

@@ -10,6 +10,7 @@ from medcore.records import Run
 from medcore.store import inside, read_columns, stage_images, stage_upload
 from medcore.store.folder import read_reading
 from pages.parts import state
+from pages.parts.border import draw_apart
 
 TABLE = (
     "Bring a table; it comes back with every row and column it had, and the predictions on the "
@@ -63,7 +64,7 @@ def _watch_batch(identity: str) -> None:
         st.session_state.pop("batch_job")
         return
     if job.active:
-        st.fragment(_show_progress, run_every=1)(identity)
+        draw_apart(_show_progress, every=1)(identity)
     elif job.state == "finished":
         for sentence in job.result["sentences"]:
             st.info(sentence, icon=":material/info:")

@@ -138,7 +138,7 @@ def await_blanking() -> None:
     except MedcoreError:
         job = None
     if job is not None and job.active:
-        st.fragment(watch_job, run_every=1)(identity)
+        watch_job(identity)
         return
     st.session_state.pop(WAITING)
     if job is None or job.state != "finished":

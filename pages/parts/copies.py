@@ -85,7 +85,7 @@ def _offer(column: str, images: int) -> None:
     jobs = list_jobs(now.workspace, kind="compare")
     job = next((j for j in jobs if j.payload["dataset"] == now.dataset.id), None)
     if job is not None and job.active:
-        st.fragment(watch_job, run_every=1)(job.id)
+        watch_job(job.id)
         return
     if job is not None and job.state == "failed":
         st.error(job.error or "The comparison failed.", icon=":material/error:")

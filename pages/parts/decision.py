@@ -7,10 +7,11 @@ import streamlit as st
 from medcore.evaluate import better_range
 from medcore.figures import draw_avoided, draw_decision
 from medcore.records import Evaluation, Run
+from pages.parts.border import draw_apart
 from pages.parts.charts import show_chart
 
 
-@st.fragment
+@draw_apart
 def show_decision(run: Run, evaluation: Evaluation) -> None:
     """Show net benefit and interventions avoided between two thresholds, and what they say."""
     if evaluation.task != "binary":

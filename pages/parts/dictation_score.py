@@ -11,6 +11,7 @@ from medcore.errors import MedcoreError
 from medcore.jobs import get_job
 from medcore.speech import NORMALISER
 from pages.parts import state
+from pages.parts.border import draw_apart
 from pages.parts.dictation_source import SCORE_JOB, show_progress, take_collection
 
 NAMES = {
@@ -45,7 +46,7 @@ def show_scoring() -> None:
         st.session_state.pop(SCORE_JOB)
         return
     if job.active:
-        st.fragment(show_progress, run_every=1)(identity)
+        draw_apart(show_progress, every=1)(identity)
     elif job.state == "finished":
         _show_scores(job.result)
     else:

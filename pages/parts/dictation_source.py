@@ -12,6 +12,7 @@ from medcore.speech import ENDINGS, most_minutes
 from medcore.speech.hub import MODELS, find_choice, list_choices
 from medcore.store import list_texts, stage_upload
 from pages.parts import state
+from pages.parts.border import draw_apart
 from pages.parts.frame import write_time
 
 JOB, SCORE_JOB, CHOSEN, REFUSED = "speech_job", "speech_score_job", "dictation", "speech_refused"
@@ -143,7 +144,7 @@ def watch_jobs() -> None:
         st.session_state.pop(JOB)
         return
     if job.active:
-        st.fragment(show_progress, run_every=1)(identity)
+        draw_apart(show_progress, every=1)(identity)
         return
     st.session_state.pop(JOB)
     st.session_state[REFUSED] = (

@@ -15,6 +15,7 @@ from medcore.figures import draw_forest
 from medcore.records import Evaluation, Metric, Run
 from medcore.store import read_columns, read_json
 from medcore.store.folder import SPLIT
+from pages.parts.border import draw_apart
 from pages.parts.charts import show_chart
 from pages.parts.choice import choose_one
 from pages.parts.findings import finding_of
@@ -25,7 +26,7 @@ FORETELL = 5
 PERFECT = {"o_e": 1.0, "calibration_slope": 1.0}
 
 
-@st.fragment
+@draw_apart
 def show_sites(run: Run, evaluation: Evaluation) -> None:
     """Show the model's figures at each site, pooled, and how much sites differ."""
     found = evaluation.curves.get("sites")

@@ -11,6 +11,7 @@ from medcore.errors import MedcoreError
 from medcore.jobs import list_jobs, stop_job, tend
 from medcore.store import Workspace, get_run
 from pages.parts import state
+from pages.parts.border import draw_apart
 
 UNDER_WAY = "jobs_under_way"
 WORK = {
@@ -81,7 +82,7 @@ def show_sidebar() -> None:
                 ":material/monitoring:",
             )
         busy = bool(list_jobs(now.workspace, active_only=True, limit=1))
-        st.fragment(_show_jobs, run_every=2 if busy else None)()
+        draw_apart(_show_jobs, every=2 if busy else None)()
 
 
 def _show_jobs() -> None:

@@ -24,6 +24,7 @@ from medcore.figures import Drawn, draw_forest
 from medcore.records import Column, Evaluation, Run
 from medcore.store import read_columns
 from pages.parts import state
+from pages.parts.border import draw_apart
 from pages.parts.charts import show_chart
 from pages.parts.findings import finding_of, load_predictions
 
@@ -68,7 +69,7 @@ def judge_groups(
     return judge_subgroups(predictions, RunConfig.model_validate_json(config), _groups)
 
 
-@st.fragment
+@draw_apart
 def show_groups(run: Run, evaluation: Evaluation) -> None:
     """Show the figures of each group of a column that the visitor chooses."""
     st.subheader("For whom does it work?", anchor=False)

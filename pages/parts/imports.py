@@ -7,6 +7,7 @@ import streamlit as st
 from medcore.errors import MedcoreError
 from medcore.jobs import get_job, tend
 from pages.parts import state
+from pages.parts.border import draw_apart
 
 WAITING, REFUSED = "imports", "import_errors"
 
@@ -21,7 +22,7 @@ def show_imports() -> None:
                 type="tertiary", on_click=st.session_state[REFUSED].remove, args=(sentence,),
             )  # fmt: skip
     if st.session_state.get(WAITING):
-        st.fragment(_show_progress, run_every=1)()
+        draw_apart(_show_progress, every=1)()
 
 
 def refuse(sentence: str) -> None:

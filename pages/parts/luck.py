@@ -48,7 +48,7 @@ def show_luck(run: Run, evaluation: Evaluation) -> None:
     jobs = list_jobs(state.current().workspace, kind="optimism")
     job = next((job for job in jobs if job.run == run.id), None)
     if job is not None and job.active:
-        st.fragment(watch_job, run_every=1)(job.id)
+        watch_job(job.id)
         return
     if job is not None and job.state in ("failed", "stopped"):
         _say_ended(job)

@@ -52,7 +52,7 @@ def show_masking(config: RunConfig) -> None:
         start_laboratory(now.workspace, now.dataset.id, config, choice)
         st.rerun()
     if active:
-        st.fragment(watch_job, run_every=1)(job.id)
+        watch_job(job.id)
     elif job is not None and show_end(job):
         _show_figures(job.result)
 

@@ -15,6 +15,7 @@ from medcore.store import DatasetRow, list_datasets, read_columns, read_json, st
 from medcore.store.folder import COHORT
 from medcore.validation import KEEP, NOTABLE, Question, compare_cohorts, read_newcomers
 from pages.parts import state
+from pages.parts.border import draw_apart
 from pages.parts.frame import count, write_seconds
 from pages.parts.judgement import load_evaluation
 
@@ -35,7 +36,7 @@ def show_job(run: Run) -> bool:
         st.session_state.pop(IMPORT, None)
         return False
     if job.active:
-        st.fragment(_watch, run_every=1)(identity)
+        draw_apart(_watch, every=1)(identity)
         return True
     st.session_state.pop(IMPORT, None)
     if job.state == "finished":

@@ -40,7 +40,7 @@ def show_own_recogniser() -> None:
     dataset = _find_dataset()
     job = next(iter(list_jobs(state.current().workspace, kind=KIND)), None)
     if job is not None and job.active:
-        st.fragment(watch_job, run_every=1)(job.id)
+        watch_job(job.id)
         return
     if dataset is not None:
         _ask(dataset)

@@ -18,6 +18,7 @@ from medcore.records import Run
 from medcore.report import author_words, keep_author_words, report_is_current
 from medcore.store.folder import REPORT
 from pages.parts import state
+from pages.parts.border import draw_apart
 from pages.parts.frame import count, write_time
 
 FILES = {
@@ -83,7 +84,7 @@ def watch_report(run: Run) -> bool:
         st.session_state.pop(f"report_job_{run.id}")
         return False
     if job.active:
-        st.fragment(_show_progress, run_every=1)(identity)
+        draw_apart(_show_progress, every=1)(identity)
     elif job.state != "finished":
         st.error(job.error or "Writing the report was stopped.", icon=":material/error:")
     return job.active

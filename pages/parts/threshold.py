@@ -13,6 +13,7 @@ from medcore.evaluate.judged import Judged
 from medcore.evaluate.threshold import NEEDS
 from medcore.records import Evaluation, Run
 from medcore.store.folder import MODEL, drop_need, keep_need, read_needs
+from pages.parts.border import draw_apart
 from pages.parts.findings import finding_of, load_predictions
 
 SHARES = {
@@ -44,7 +45,7 @@ def _place(run: Run, finding: str, evaluate: EvaluateConfig) -> tuple[Judged, fl
     return rows, float(np.median(list(rows.thresholds.values())))
 
 
-@st.fragment
+@draw_apart
 def show_threshold(run: Run, evaluation: Evaluation) -> None:
     """Show what the clinic needs, the slider and, at once, what its place means for patients."""
     if evaluation.task != "binary":

@@ -10,6 +10,7 @@ from medcore.jobs import Job, job_of_run, judge_run, queue_position, start_run, 
 from medcore.records import Run
 from medcore.store import get_run, read_events
 from pages.parts import state
+from pages.parts.border import draw_apart
 from pages.parts.charts import show_chart
 from pages.parts.frame import write_seconds
 
@@ -20,7 +21,7 @@ def watch_run(run: Run) -> None:
     """Show how far a run is; once it is finished, its results open by themselves."""
     if run.state in ("queued", "running", "stopping"):
         st.session_state[WATCHED] = run.id
-        st.fragment(_show_live, run_every=1)(run.id)
+        draw_apart(_show_live, every=1)(run.id)
     elif run.state == "finished":
         if st.session_state.pop(WATCHED, None) == run.id:
             state.go("results")

@@ -7,11 +7,16 @@ import streamlit as st
 from medcore.errors import MedcoreError
 from medcore.jobs import list_jobs, stop_job, tend
 from pages.parts import state
+from pages.parts.border import draw_apart
 from pages.parts.frame import write_seconds
 
 
 def watch_job(identity: str) -> None:
     """Show how far a job is, with a way to stop it; the page is drawn anew when it has ended."""
+    draw_apart(_show_job, every=1)(identity)
+
+
+def _show_job(identity: str) -> None:
     workspace = state.current().workspace
     tend(workspace.home)
     job = next((job for job in list_jobs(workspace, active_only=True) if job.id == identity), None)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from medcore.explanation.words import name_target
 from medcore.records import Column, Run
+from pages.parts.border import draw_apart
 from pages.parts.form import batched
 from pages.parts.patient import label_column, show_field
 from pages.parts.runs import question
@@ -32,7 +33,7 @@ def show_what_if(
         "Move a value and see what the model would say. It is not what would happen to the "
         "patient if the value were changed by treatment."
     )
-    st.fragment(_ask)(run, dict(values), columns, tuple(order), target, outcome, key)
+    draw_apart(_ask)(run, dict(values), columns, tuple(order), target, outcome, key)
 
 
 def _ask(
