@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from medcore.data.dicom.blanking import BLANKED
 from medcore.data.dicom.brought import read_audit
 from medcore.records import Dataset
 from pages.parts import state
@@ -34,7 +35,9 @@ def find_labels(dataset: Dataset) -> pd.Series:
 def show_audit(dataset: Dataset) -> None:
     """Show what was removed from the files before they were kept."""
     audit = read_audit(dataset.media)
-    if not audit:
+    if blanked := audit.get(BLANKED):
+        st.markdown(f"**Parts of {count(blanked, 'image')} were blanked out by hand.**")
+    if "elements" not in audit:
         st.markdown(
             "These images came without headers, as plain pictures: whatever else their files held "
             "was not kept."

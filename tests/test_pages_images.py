@@ -2,8 +2,10 @@
 
 import io
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -12,8 +14,17 @@ from medcore.data.likeness import find_copies, read_prints
 from medcore.data.media import MediaFolder, read_image
 from medcore.data.phantoms import phantom_dataset
 from medcore.jobs import list_jobs, wait
-from medcore.store import get_dataset_row, list_datasets, load_dataset, open_home, open_workspace
+from medcore.records import Column, Dataset
+from medcore.store import (
+    get_dataset_row,
+    list_datasets,
+    load_dataset,
+    open_home,
+    open_workspace,
+)
 from medcore.store import save_dataset as save
+from pages.parts.copies import pair_rows
+from pages.parts.viewing import lay_on_square
 from tests.dicom_files import make_header, make_slices, to_bytes
 from tests.finished_runs import keep_case
 from tests.test_dicom_brought import pack
@@ -100,9 +111,8 @@ def test_writing_is_blanked_out_in_a_new_data_set_and_the_old_one_goes(scans):
     app = open_page("images", workspace=workspace.id, dataset=row.id)
     assert "may have names written" in words(app)
     boxes = {box.label: box for box in app.number_input}
-    for label, value in (("First row", 0), ("First column", 0), ("Last row", 9),
-                         ("Last column", 79)):  # fmt: skip
-        boxes[label].set_value(value)
+    for label, value in (("Top", 0), ("Left", 0), ("Bottom", 9), ("Right", 79)):
+        boxes[f"{label} (pixel)"].set_value(value)
     app.button(key="blank_out").click().run()
     check(app)
     (job,) = list_jobs(workspace, kind="blank")
@@ -123,6 +133,48 @@ def test_writing_is_blanked_out_in_a_new_data_set_and_the_old_one_goes(scans):
     ct = dataset.frame[dataset.frame["modality"] == "CT"].iloc[0]
     assert read_image(dataset.media, ct["image"]).shape == (5, 4, 5)
     assert "Parts of 1 image were blanked out by hand." in [e.reason for e in dataset.ledger]
+    assert "Parts of 1 image were blanked out by hand." in words(app)
+    removed = next(f.value for f in app.dataframe if "What was done" in f.value)
+    assert "Patient's Name" in set(removed["Name"])
+
+
+def test_blanking_out_plain_pictures_is_told_and_so_are_the_models_that_saw_the_writing(
+    chests, monkeypatch
+):
+    workspace, row = chests
+    learned = [SimpleNamespace(dataset=row.id), SimpleNamespace(dataset="another")]
+    monkeypatch.setattr("pages.parts.blanking.list_runs", lambda *_, **__: learned)
+    app = open_page("images", workspace=workspace.id, dataset=row.id)
+    assert "1 model learned from these images with the writing in them" in words(app)
+    app.checkbox(key="blank_delete").uncheck()
+    app.button(key="blank_out").click().run()
+    check(app)
+    (job,) = list_jobs(workspace, kind="blank")
+    assert wait(workspace, job.id, timeout=60).state == "finished"
+    app.run()
+    check(app)
+    assert "Parts of 1 image were blanked out by hand." in words(app)
+    assert "came without headers" in words(app)
+    assert "learned from these images" not in words(app)
+
+
+def test_a_tall_picture_stays_in_its_row_of_small_ones():
+    tall, colour = np.full((144, 31), 200, np.uint8), np.full((60, 144, 3), 200, np.uint8)
+    for picture in (tall, colour):
+        small = lay_on_square(picture, 144)
+        assert small.shape[:2] == (144, 144)
+        rows, columns = np.nonzero(small if small.ndim == 2 else small[..., 0])
+        assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == picture.shape[:2]
+
+
+def test_pairs_of_copies_name_the_earlier_row_first():
+    frame = pd.DataFrame({"image": ["c", "a", "b"]})
+    columns = (Column("image", "image", "input"),)
+    dataset = Dataset("Three", "three", "0" * 64, frame, columns, (), None)
+    found = pd.DataFrame({"first": ["a", "b"], "second": ["c", "c"], "kind": "near",
+                          "likeness": 0.9})  # fmt: skip
+    pairs = pair_rows(dataset, "image", found)
+    assert pairs[["first", "second"]].to_numpy().tolist() == [[0, 1], [0, 2]]
 
 
 def test_copies_are_shown_with_how_many_have_different_outcomes(tmp_path):

@@ -13,15 +13,16 @@ import streamlit as st
 from medcore.data.dicom.blanking import Rectangle, suspected
 from medcore.data.media import image_shape
 from medcore.errors import MedcoreError
-from medcore.figures.pictures import encode_picture, show_grey
+from medcore.figures.pictures import encode_picture, enlarge, show_grey
 from medcore.jobs import get_job, start_blanking
 from medcore.records import Dataset
+from medcore.store import list_runs
 from pages.parts import state
 from pages.parts.frame import count
 from pages.parts.viewing import open_image
 from pages.parts.waiting import watch_job
 
-DOTS, WAITING = 24, "blanking"
+DOTS, PREVIEW, WAITING = 24, 220, "blanking"
 ONE, ALIKE = "this image", "all suspected images of its size"
 
 
@@ -53,10 +54,12 @@ def show_writing(dataset: Dataset, column: str) -> None:
         box = _draw_box(dataset.media, name, row)
     with right:
         rectangle = _ask_rectangle(box, dataset.media, name, row)
+        _preview(dataset.media, name, rectangle)
         reach = st.radio("Blank it out in", [ONE, ALIKE], key="blank_reach",
                          disabled=len(rows) < 2)  # fmt: skip
         delete = st.checkbox("Delete the data set that still has the writing", True,
                              key="blank_delete")  # fmt: skip
+        _say_runs()
         if st.button("Blank it out", type="primary", key="blank_out"):
             names = _reach(dataset, column, name, rows, reach)
             _blank(column, {n: [rectangle] for n in names}, delete)
@@ -94,13 +97,33 @@ def _ask_rectangle(
     rows, columns = image_shape(media, name)[:2]
     start = box or (0, 0, rows // 10, columns - 1)
     key = f"{row}_{'_'.join(map(str, start))}"
-    labels = (("First row", rows), ("First column", columns), ("Last row", rows),
-              ("Last column", columns))  # fmt: skip
+    labels = (("Top", rows), ("Left", columns), ("Bottom", rows), ("Right", columns))
+    places = [*st.columns(2), *st.columns(2)]
     values = [
-        st.number_input(label, 0, most - 1, min(max(0, given), most - 1), key=f"{label}_{key}")
-        for (label, most), given in zip(labels, start, strict=True)
-    ]
+        place.number_input(f"{label} (pixel)", 0, most - 1, min(max(0, given), most - 1),
+                           key=f"{label}_{key}")
+        for place, (label, most), given in zip(places, labels, start, strict=True)
+    ]  # fmt: skip
     return Rectangle(*(int(value) for value in values))
+
+
+def _preview(media: Path, name: str, rectangle: Rectangle) -> None:
+    """Show what would be kept, so that a number too small is seen before it counts."""
+    picture = show_grey(open_image(media, name)).copy()
+    picture[rectangle.inside(*picture.shape[:2])] = 0
+    st.image(enlarge(picture, PREVIEW), caption="So it will be kept")
+
+
+def _say_runs() -> None:
+    """Say what becomes of the models that learned from these images."""
+    now = state.current()
+    runs = list_runs(now.workspace, limit=1_000)
+    learned = sum(now.dataset is not None and run.dataset == now.dataset.id for run in runs)
+    if learned:
+        st.caption(
+            f"{count(learned, 'model')} learned from these images with the writing in them. "
+            "Nothing of a model changes by blanking out: train again on the new data set."
+        )
 
 
 def _reach(dataset: Dataset, column: str, name: str, rows: pd.Index, reach: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -43,6 +44,8 @@ def pair_rows(dataset: Dataset, column: str, pairs: pd.DataFrame) -> pd.DataFram
     named = pairs.merge(rows, left_on="first", right_on="name")
     named = named.merge(rows, left_on="second", right_on="name", suffixes=("_a", "_b"))
     near = named[["row_a", "row_b", "kind", "likeness"]].set_axis(equal.columns, axis=1)
+    sides = ["first", "second"]
+    near[sides] = np.sort(near[sides].to_numpy(), axis=1)
     return pd.concat([equal, near], ignore_index=True)
 
 
@@ -74,7 +77,7 @@ def show_copies(dataset: Dataset, column: str, labels: pd.Series) -> None:
         alike = "equal in every pixel" if pair.kind == "equal" else f"alike: {pair.likeness:.2f}"
         right.markdown(f"Rows {pair.first + 1:,} and {pair.second + 1:,}: {alike}")
     table = pairs.assign(first=pairs["first"] + 1, second=pairs["second"] + 1)
-    st.download_button(f"Download all {count(len(pairs), 'pair')}", table.to_csv(index=False),
+    st.download_button(f"Download {count(len(pairs), 'pair')}", table.to_csv(index=False),
                        "copies.csv", "text/csv", key="copies_csv", on_click="ignore")  # fmt: skip
 
 

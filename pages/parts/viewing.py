@@ -18,13 +18,15 @@ from pages.parts.charts import BLUE, make_figure, show_chart
 from pages.parts.frame import count
 
 SIDE, A_PAGE, A_CLASS, BINS, LARGEST = 144, 24, 8, 80, 640
+# Values that reach further than this are told apart well enough by whole numbers.
+FINE = 20
 WHOLE, OWN = "whole", "own"
 UNITS = {"int16": "Hounsfield units", "float32": "value"}
 
 
 @st.cache_data(scope="session", max_entries=1500, show_spinner=False)
 def shrink(media: Path, name: str, side: int = SIDE) -> np.ndarray | None:
-    """Return a kept image as a small uint8 array; None where it cannot be read."""
+    """Return a kept image as a small square on black; None where it cannot be read."""
     from PIL import Image
 
     try:
@@ -34,7 +36,19 @@ def shrink(media: Path, name: str, side: int = SIDE) -> np.ndarray | None:
     scale = side / max(picture.size)
     size = tuple(max(1, round(length * scale)) for length in picture.size)
     way = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR
-    return np.asarray(picture.resize(size, way))
+    small = np.asarray(picture.resize(size, way))
+    return lay_on_square(small, side)
+
+
+def lay_on_square(picture: np.ndarray, side: int) -> np.ndarray:
+    """Return a picture in the middle of a black square, so that a tall one leaves its row in line.
+
+    >>> lay_on_square(np.ones((3, 1)), 3).tolist()
+    [[0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
+    """
+    gaps = [side - length for length in picture.shape[:2]]
+    around = [(gap // 2, gap - gap // 2) for gap in gaps]
+    return np.pad(picture, around + [(0, 0)] * (picture.ndim - 2))
 
 
 @st.cache_data(scope="session", max_entries=4, show_spinner="Opening the image …")
@@ -125,7 +139,8 @@ def _choose_window(plane: np.ndarray, name: str) -> Window:
         presets |= CT_WINDOWS
     chosen = WHOLE
     if len(presets) > 1:
-        chosen = st.segmented_control(
+        # Pills go on in the next line where there is little room; other buttons would be cut off.
+        chosen = st.pills(
             "Window", list(presets), default=WHOLE, format_func=str.capitalize, key="view_window",
             help="Which Hounsfield units are told apart: lung −600 ± 750, bone 400 ± 900, brain "
             "40 ± 40, subdural 75 ± 107.",
@@ -133,13 +148,14 @@ def _choose_window(plane: np.ndarray, name: str) -> Window:
     start = presets[chosen]
     key = f"{name[:8]}_{chosen}"
     reach = max(high - low, start.width, 1.0)
+    written = "%.0f" if reach > FINE else "%.2f"
     centre = st.slider(
         "Level (middle of the window)", low - reach / 2, high + reach / 2, float(start.centre),
-        key=f"level_{key}",
+        format=written, key=f"level_{key}",
     )  # fmt: skip
     width = st.slider(
         "Width (contrast: narrower is stronger)", min(2.0, reach / 50), 1.5 * reach,
-        float(start.width), key=f"width_{key}",
+        float(start.width), format=written, key=f"width_{key}",
     )  # fmt: skip
     return Window(centre, width)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from medcore.data.dicom.brought import AUDIT, read_audit
 from medcore.data.dicom.clean import CODES, encode_cleaned, mark
 from medcore.data.dicom.decode import Pixels, decode_pixels, read_header
 from medcore.data.media.files import MediaFolder
@@ -19,7 +20,7 @@ from medcore.data.media.pictures import read_image
 from medcore.errors import DataError
 from medcore.records import Dataset, LedgerEntry
 
-DONE = "blanked out by hand"
+DONE, BLANKED = "blanked out by hand", "blanked"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def blank_images(
             if not go_on():
                 return None
     _copy_others(dataset, renamed, media)
+    _add_to_audit(media, len(renamed))
     frame = dataset.frame.copy()
     changed = frame[column].isin(list(renamed))
     frame[column] = frame[column].replace(renamed).astype("string")
@@ -86,6 +88,13 @@ def _copy_others(dataset: Dataset, renamed: Mapping[str, str], media: Path) -> N
     for path in dataset.media.iterdir():
         if path.is_file() and path.name not in renamed:
             shutil.copyfile(path, media / path.name)
+
+
+def _add_to_audit(media: Path, images: int) -> None:
+    """Count in the data set's audit how many images had parts blanked out."""
+    audit = read_audit(media)
+    told = audit | {BLANKED: audit.get(BLANKED, 0) + images}
+    (media / AUDIT).write_text(json.dumps(told, indent=1), encoding="utf-8")
 
 
 def _blank(source: Path, name: str, chosen: Sequence[Rectangle], folder: MediaFolder) -> str:
