@@ -12,10 +12,12 @@ from medcore.config.modalities import Modality
 from medcore.errors import FitError
 from medcore.models.fusion import Piece
 from medcore.models.images import IMAGE_ENCODERS
+from medcore.models.memory import HELD, LOOK_BYTES, kept_bytes, looked_at_once
 from medcore.models.start import hold_frozen, start_encoder
 from medcore.models.views import MOVES, count_views, move_images
 from medcore.prepare.pixels import PLAIN_NAMES, Shape, fit_pixels, plain_features
 from medcore.train.images import change_images
+from medcore.train.trained import LEARN_BYTES, LEAST_IMAGES, rows_to_learn
 
 
 @pytest.mark.parametrize("name", IMAGE_ENCODERS)
@@ -38,6 +40,48 @@ def test_published_sizes_are_met():
     for name, count in published.items():
         encoder = IMAGE_ENCODERS[name]({"shape": (3, 224, 224)})
         assert sum(parameter.numel() for parameter in encoder.parameters()) == count, name
+
+
+def test_large_networks_halve_what_is_no_longer_small_and_old_ones_stay_as_they_were():
+    for name, first in (("resnet50", "conv1"), ("densenet121", "features.conv0")):
+        kernels = {}
+        for side, design in ((32, 2), (64, 2), (64, 1)):
+            encoder = IMAGE_ENCODERS[name]({"shape": (1, side, side), "design": design})
+            layer = encoder.get_submodule(first)
+            kernels[side, design] = layer.kernel_size[0], layer.stride[0]
+        assert kernels == {(32, 2): (3, 1), (64, 2): (7, 2), (64, 1): (3, 1)}, name
+    sides = [
+        IMAGE_ENCODERS["efficientnet_b0"]({"shape": (1, side, side), "design": design})
+        .features(torch.zeros(1, 1, side, side)).shape[2]
+        for side, design in ((32, 2), (64, 2), (64, 1), (128, 2))
+    ]  # fmt: skip
+    assert sides == [4, 4, 8, 4]
+
+
+@pytest.mark.parametrize("name", IMAGE_ENCODERS)
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 64), (1, 224, 224), (8, 1, 48, 48)])
+def test_learning_keeps_no_more_than_there_is_room_for(name, shape):
+    if name == "resnet3d_small" and len(shape) == 3:
+        return
+    spec = {"shape": shape, "design": 2, "settings": {"pooling": "mean"}}
+    encoder = IMAGE_ENCODERS[name](spec).train()
+    before = {key: value.clone() for key, value in encoder.state_dict().items()}
+    rows = rows_to_learn([(encoder, shape)], torch.device("cpu"))
+    images = rows * int(np.prod(shape[:-3]))
+    assert encoder.training and images >= LEAST_IMAGES
+    for key, value in encoder.state_dict().items():
+        assert torch.equal(value, before[key]), "looking at what it takes changed the network"
+    if rows > 2 and images > LEAST_IMAGES:
+        assert rows * kept_bytes(encoder, shape) <= LEARN_BYTES
+
+
+def test_what_is_kept_of_a_row_is_what_pytorch_keeps():
+    # A convolution keeps its input, a rectifier in place its output, of float32 each.
+    encoder = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.ReLU(inplace=True), torch.nn.Conv2d(4, 2, 3)
+    )
+    assert kept_bytes(encoder, (1, 10, 10)) == 4 * (1 * 100 + 4 * 100)
+    assert looked_at_once(encoder, (1, 10, 10), 10**6) == LOOK_BYTES // (HELD * 4 * 400)
 
 
 def test_weights_of_a_file_are_taken_and_colour_serves_grey(tmp_path):

@@ -10,7 +10,8 @@ from safetensors.numpy import load, save
 
 from medcore.errors import FitError
 from medcore.models import build_from_spec
-from medcore.train import TrainedNetwork, predict_members, predict_network, train_network
+from medcore.train import TrainedNetwork, loop, predict_members, predict_network, train_network
+from medcore.train.augment import Batch
 from medcore.train.rows import GATHER_BYTES, Rows, split_batches
 from tests.prepared_rows import finish, fit, prepared_rows, small_config
 
@@ -249,6 +250,33 @@ def test_batches_hold_each_row_once_and_differ_by_one_row_at_most():
     assert all(torch.equal(v[:, 0].long(), outcome) for v, outcome in batches)
     later = list(split_batches(rows, order, steps=7, first=3))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(batches[3:], later, strict=True))
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"balance__strategy": "class_weight"}, {"augment__mixup": 0.4}]
+)
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_batch_that_is_taken_in_pieces_makes_the_same_step(monkeypatch, settings, task):
+    train, validation = (prepared_rows(90, seed, task) for seed in range(2))
+    config = small_config(train__epochs=3, train__batch_size=40, model__dropout=0.0, **settings)
+    ratio = np.array([0.5, 2.0]) if task == "binary" else None
+    pieces, made = [], []
+    split = Batch.split
+
+    def count(batch, rows):
+        found = list(split(batch, rows))
+        pieces.append(len(found))
+        return found
+
+    monkeypatch.setattr(Batch, "split", count)
+    for rows in (10**9, 7):
+        monkeypatch.setattr(loop, "rows_to_learn", lambda *_, rows=rows: rows)
+        made.append(fit(train, validation, config, name="mlp", ratio=ratio)[1])
+    assert pieces == [1] * 9 + [5] * 9  # 30 rows a step
+    for name, whole in made[0].arrays.items():
+        np.testing.assert_allclose(made[1].arrays[name], whole, atol=2e-4, err_msg=name)
+    first, last = (made[place].spec["history"][-1]["train_loss"] for place in (0, 1))
+    assert last == pytest.approx(first, rel=1e-4)
 
 
 def test_large_tables_are_gathered_piece_by_piece(monkeypatch):

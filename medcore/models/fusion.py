@@ -31,6 +31,10 @@ ENCODERS: dict[str, dict[str, Callable[[dict], nn.Module]]] = {
 }
 
 
+# Encoders rebuilt from a spec without it are of the first design, see `large_stem`.
+DESIGN = 2
+
+
 class Piece(NamedTuple):
     """One block's rows as tensors: standardised `values` (rows, …), `present` (rows,) bool."""
 
@@ -75,6 +79,7 @@ def block_spec(block: Block, config: RunConfig) -> dict:
     return {
         "kind": block.kind,
         "encoder": name,
+        "design": DESIGN,
         "shape": list(block.values.shape[1:]),
         "settings": getattr(config, block.kind).model_dump(mode="json"),
         **block.traits,

@@ -20,6 +20,7 @@ from torch.nn import functional
 from medcore.errors import FitError
 from medcore.models.audio import find_sound
 from medcore.models.fusion import Piece
+from medcore.models.memory import looked_at_once
 from medcore.models.network import Network, build_from_spec
 from medcore.models.places import watch_places
 
@@ -128,10 +129,11 @@ def occlusion(look: Look) -> np.ndarray:
     step = max(1, patch // 2)
     corners = [(y, x) for y in range(0, height, step) for x in range(0, width, step)]
     total, count = (torch.zeros(height, width, device=values.device) for _ in range(2))
+    size = looked_at_once(_encoder(look), values.shape[1:], AT_ONCE)
     with torch.no_grad():
         whole = look.score(values)[0]
-        for start in range(0, len(corners), AT_ONCE):
-            some = corners[start : start + AT_ONCE]
+        for start in range(0, len(corners), size):
+            some = corners[start : start + size]
             covered = values.repeat(len(some), *[1] * (values.ndim - 1))
             for row, (y, x) in enumerate(some):
                 covered[row, ..., y : y + patch, x : x + patch] = 0

@@ -7,7 +7,7 @@ torch's generator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,18 @@ class Batch:
     partner: Tensor | None = None
     share: float = 0.0
 
+    def split(self, rows: int) -> Iterator[Batch]:
+        """Yield pieces of about the same size, of at most so many rows."""
+        count = -(-len(self.outcome) // rows)
+        if count <= 1:
+            yield self
+            return
+        bounds = [len(self.outcome) * number // count for number in range(count + 1)]
+        for some in map(slice, bounds[:-1], bounds[1:]):
+            inputs = _rows(self.inputs, some)
+            partner = None if self.partner is None else self.partner[some]
+            yield Batch(inputs, self.outcome[some], partner, self.share)
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -80,6 +92,12 @@ class Augmentation:
         if not self.config.mask or len(pieces) == 1:
             return pieces
         return _hide(pieces, self.config.mask)
+
+
+def _rows(inputs: Inputs, some: slice) -> Inputs:
+    if isinstance(inputs, Tensor):
+        return inputs[some]
+    return {key: Piece(*(part[some] for part in piece)) for key, piece in inputs.items()}
 
 
 def without_mixup(config: AugmentConfig) -> AugmentConfig:

@@ -22,7 +22,7 @@ def embed_rows(trained: TrainedNetwork, prepared: Prepared, key: str) -> np.ndar
     fusion = network.encoder
     encoder = fusion.encoders[fusion.keys.index(key)]
     device = next(network.parameters()).device
-    size = rows_at_once(spec, CPU_ROWS if device.type == "cpu" else GPU_ROWS)
+    size = rows_at_once(network, spec, CPU_ROWS if device.type == "cpu" else GPU_ROWS)
     found = np.full((len(prepared.row_id), encoder.width), np.nan, dtype=np.float32)
     there = np.flatnonzero(block.present)
     with torch.inference_mode(), memory_named(f"comparing {size} rows at a time"):

@@ -49,7 +49,14 @@ from medcore.train.rows import (
     outcome_scale,
     split_batches,
 )
-from medcore.train.trained import TrainedNetwork, network_output, rows_at_once, seen_blocks
+from medcore.train.trained import (
+    TrainedNetwork,
+    image_encoders,
+    network_output,
+    rows_at_once,
+    rows_to_learn,
+    seen_blocks,
+)
 
 JUDGE_ROWS = 1024
 
@@ -68,6 +75,7 @@ class Course:
     emphasis: Emphasis
     augmentation: Augmentation | None
     chance: np.ndarray | None
+    piece_rows: int
     judge_rows: int
     hazards: Hazards | Arms | Quantiles | None = None
 
@@ -124,12 +132,16 @@ def train_network(
     body = BODIES.get(name, name)
     outputs = hazards.outputs if hazards is not None else outputs
     network = network_spec(body, train.blocks, outputs, config)
-    course = _plan_course(network, train, validation, config, fit, seed, device, ratio, hazards)
     torch.manual_seed(int(generator(seed, "torch", fit).integers(2**62)))
     with memory_named("building the network"):
         built = build_from_spec(network)
         start_weights(built, network, starts)
         state = start_fit(built, config.train, device)
+        learned = rows_to_learn(image_encoders(built, network), device)
+        at_once = learned, rows_at_once(built, network, JUDGE_ROWS)
+    course = _plan_course(
+        network, train, validation, config, fit, seed, device, ratio, hazards, at_once
+    )
     key = ""
     if checkpoint is not None:
         key = _course_key(network, train, validation, course, config)
@@ -176,6 +188,7 @@ def _plan_course(
     device: torch.device,
     ratio: np.ndarray | None,
     hazards: Hazards | Arms | Quantiles | None,
+    at_once: tuple[int, int],
 ) -> Course:
     scale = outcome_scale(train)
     seen = seen_blocks(network, train)
@@ -200,7 +213,8 @@ def _plan_course(
         emphasis=build_emphasis(config.balance, ratio, device),
         augmentation=plan_augmentation(seen, config, device),
         chance=chance,
-        judge_rows=min(JUDGE_ROWS, rows_at_once(network, JUDGE_ROWS)),
+        piece_rows=at_once[0],
+        judge_rows=at_once[1],
         hazards=hazards,
     )
 
@@ -254,15 +268,13 @@ def _run_steps(state: Fit, course: Course, pause: Pause) -> bool:
     for inputs, outcome in split_batches(train, order, course.steps, state.step):
         for group in state.optimizer.param_groups:
             group["lr"] = group["rate"] * learning_rate(config, done + state.step, total)
-        with course.forward:
-            loss = _batch_loss(network, inputs, outcome, course)
-        loss.backward()
+        loss = _learn_batch(network, inputs, outcome, course)
         if config.clip_norm:
             clip_gradients(gradients, config.clip_norm)
         state.optimizer.step()
         for gradient in gradients:
             gradient.zero_()
-        state.loss_sum.add_(loss.detach(), alpha=len(outcome))
+        state.loss_sum.add_(loss, alpha=len(outcome))
         state.step += 1
         if pause.due() and pause.look():
             return False
@@ -277,10 +289,23 @@ def _draw_order(course: Course, epoch: int) -> np.ndarray:
     )
 
 
-def _batch_loss(network: Any, inputs: Inputs, outcome: Tensor, course: Course) -> Tensor:
+def _learn_batch(network: Any, inputs: Inputs, outcome: Tensor, course: Course) -> Tensor:
+    """Add the gradients of a batch's loss, piece by piece where memory asks for it; return it."""
     batch = Batch(inputs, outcome)
     if course.augmentation is not None:
         batch = course.augmentation.change(inputs, outcome)
+    # What compares patients with one another needs all of a batch at once.
+    rows = course.piece_rows if course.hazards is None else len(outcome)
+    total = torch.zeros((), device=outcome.device)
+    for piece in batch.split(rows):
+        with course.forward:
+            loss = _batch_loss(network, piece, course) * (len(piece.outcome) / len(outcome))
+        loss.backward()
+        total += loss.detach()
+    return total
+
+
+def _batch_loss(network: Any, batch: Batch, course: Course) -> Tensor:
     output = network(batch.inputs)
     loss = course.loss(output, batch.outcome)
     if batch.partner is None:

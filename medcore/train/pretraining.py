@@ -20,12 +20,14 @@ from medcore.errors import FitError
 from medcore.models import ENCODERS, read_piece
 from medcore.models.fusion import block_spec
 from medcore.models.images.autoencoder import ImageAutoencoder
+from medcore.models.memory import looked_at_once
 from medcore.records import Block, Epoch
 from medcore.train.device import memory_named, pick_device
 from medcore.train.fit import Checkpoint, Fit, fit_key, read_fit, start_fit
 from medcore.train.images import change_images
 from medcore.train.passes import Lesson, run_passes
 from medcore.train.pause import Pause
+from medcore.train.trained import rows_to_learn
 
 # A tenth of the images, these at most, are not learned from: they say when to stop, what is usual.
 SET_ASIDE, MOST_ASIDE = 0.1, 2000
@@ -86,6 +88,8 @@ def train_autoencoder(
     torch.manual_seed(int(generator(seed, "torch", fit).integers(2**62)))
     with memory_named("building the autoencoder"):
         state = start_fit(_build(spec), train, device)
+        rows = rows_to_learn([(state.network.encoder, spec["shape"])], device)
+    train = train.model_copy(update={"batch_size": min(train.batch_size, rows)})
     images = _list_images(blocks)
     learn, aside = _divide(images, generator(seed, fit, "aside"))
     digests = [block.digest for block in blocks]
@@ -168,9 +172,10 @@ def _look(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the codes of some images and the errors of their drawings, float64."""
     codes, errors = [], []
+    size = looked_at_once(network.encoder, blocks[0].values.shape[1:], AT_ONCE)
     with torch.inference_mode():
-        for start in range(0, len(images), AT_ONCE):
-            values = _read(blocks, images[start : start + AT_ONCE], device)
+        for start in range(0, len(images), size):
+            values = _read(blocks, images[start : start + size], device)
             code, error = network.errors(values)
             codes.append(code.cpu().double().numpy())
             errors.append(error.cpu().double().numpy())

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
+from torch import nn
 
 from medcore.errors import FitError
 from medcore.models import Inputs, Network, build_from_spec, network_blocks, read_piece
 from medcore.models.fusion import Piece
+from medcore.models.memory import kept_bytes, looked_at_once
 from medcore.models.views import move_images
 from medcore.records import Block, Prepared
 from medcore.train.arms import read_effects
@@ -23,6 +26,8 @@ CPU_ROWS = 256
 GPU_ROWS = 4096
 # What the items of one block of rows may take; what a network makes of them takes some times more.
 ITEM_BYTES = 8 * 2**20
+# What learning may keep of a batch on a processor, and the fewest images whose statistics tell.
+LEARN_BYTES, LEAST_IMAGES = 256 * 2**20, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +87,7 @@ def network_output(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
     network = trained.network
     device = next(network.parameters()).device
     most = CPU_ROWS if device.type == "cpu" else GPU_ROWS
-    size, rows = rows_at_once(spec["network"], most), len(prepared.row_id)
+    size, rows = rows_at_once(network, spec["network"], most), len(prepared.row_id)
     shape = (rows, spec["network"]["members"], spec["network"]["outputs"])
     output = np.empty(shape, dtype=np.float64)
     with torch.inference_mode(), memory_named(f"predicting {size} rows at a time"):
@@ -95,15 +100,34 @@ def network_output(trained: TrainedNetwork, prepared: Prepared) -> np.ndarray:
     return output
 
 
-def rows_at_once(network: dict, most: int) -> int:
-    """Return how many rows a network of this spec looks at together: fewer the larger they are.
+def rows_at_once(network: Network, spec: dict, most: int) -> int:
+    """Return how many rows a network looks at together: fewer the more memory each takes."""
+    numbers = [b.get("numbers", np.prod(b["shape"])) for b in spec["blocks"].values()]
+    most = max(1, min(most, ITEM_BYTES // max(4 * int(sum(numbers)), 1)))
+    images = image_encoders(network, spec)
+    return min((looked_at_once(*image, most) for image in images), default=most)
 
-    >>> rows_at_once({"blocks": {"x_ray": {"shape": [1, 224, 224]}}}, 256)
-    41
+
+def rows_to_learn(encoders: Iterable[tuple[nn.Module, Sequence[int]]], device: torch.device) -> int:
+    """Return how many rows networks with these encoders of images learn from together.
+
+    Larger batches are taken in pieces whose gradients are added up: the same step, but that layers
+    which look at a batch as a whole (batch normalisation) look at a piece.
     """
-    numbers = [b.get("numbers", np.prod(b["shape"])) for b in network["blocks"].values()]
-    item = 4 * int(sum(numbers))
-    return most if not item else max(1, min(most, ITEM_BYTES // item))
+    room, kept, images = LEARN_BYTES, 1, 1
+    if device.type == "cuda":
+        room = torch.cuda.get_device_properties(device).total_memory // 2
+    for encoder, shape in encoders:
+        kept += kept_bytes(encoder, shape)
+        images = max(images, int(np.prod(shape[:-3])))
+    return max(2, -(-LEAST_IMAGES // images), room // kept)
+
+
+def image_encoders(network: Network, spec: dict) -> Iterator[tuple[nn.Module, Sequence[int]]]:
+    """Yield a network's encoders of images, each with the shape of an item."""
+    for key, block in spec["blocks"].items():
+        if block["kind"] == "image":
+            yield network.encoder.encoders[network.encoder.keys.index(key)], block["shape"]
 
 
 def _fill_up(

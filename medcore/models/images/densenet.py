@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medcore.models.images.residual import convolution, large_stem
+
 GROWTH, STEM, BLOCKS, NARROW = 32, 64, (6, 12, 24, 16), 4
 
 
@@ -42,22 +44,20 @@ def _transition(inputs: int) -> nn.Sequential:
 class DenseNet(nn.Module):
     """DenseNet-121 without its last layer.
 
-    Images of up to 64 pixels get a stem that keeps their size.
+    Small images get a stem that keeps their size.
 
     Shape: (rows, channels, height, width) → (rows, 1024).
     """
 
     def __init__(self, spec: dict) -> None:
         super().__init__()
-        small = max(spec["shape"][1:]) <= 64
-        channels = spec["shape"][0]
+        size, step, pooled = large_stem(spec)
         parts: OrderedDict[str, nn.Module] = OrderedDict(
-            conv0=nn.Conv2d(channels, STEM, 3 if small else 7, 1 if small else 2,
-                            1 if small else 3, bias=False),
+            conv0=convolution(spec["shape"][0], STEM, size, step),
             norm0=nn.BatchNorm2d(STEM),
             relu0=nn.ReLU(inplace=True),
-            pool0=nn.Identity() if small else nn.MaxPool2d(3, 2, 1),
-        )  # fmt: skip
+            pool0=nn.MaxPool2d(3, 2, 1) if pooled else nn.Identity(),
+        )
         width = STEM
         for place, count in enumerate(BLOCKS, start=1):
             layers = OrderedDict(

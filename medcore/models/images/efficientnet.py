@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medcore.models.images.residual import large_stem
+
 # Expansion, kernel, step, width and number of blocks of each stage.
 STAGES = (
     (1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3),
@@ -62,7 +64,7 @@ class MobileBlock(nn.Module):
 class EfficientNet(nn.Module):
     """EfficientNet-B0 without its last layer.
 
-    Images of up to 64 pixels are halved three times instead of five.
+    It halves sides five times; those of up to 64 pixels four times, and up to 32 three times.
 
     Shape: (rows, channels, height, width) → (rows, 1280).
     """
@@ -71,11 +73,11 @@ class EfficientNet(nn.Module):
 
     def __init__(self, spec: dict) -> None:
         super().__init__()
-        small = max(spec["shape"][1:]) <= 64
-        parts: list[nn.Module] = [_layer(spec["shape"][0], STEM, 3, 1 if small else 2)]
+        _, halves, pooled = large_stem(spec)
+        parts: list[nn.Module] = [_layer(spec["shape"][0], STEM, 3, halves)]
         inputs = STEM
         for stage, (grow, size, step, width, count) in enumerate(STAGES):
-            first = 1 if small and stage == 1 else step
+            first = 1 if not pooled and stage == 1 else step
             blocks = []
             for place in range(count):
                 blocks.append(MobileBlock(inputs, width, grow, size, 1 if place else first))

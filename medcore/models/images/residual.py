@@ -5,11 +5,33 @@ ResNet's modules are named as in the published weights, so that a safetensors fi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 # Sides up to here are halved once at the start, larger ones twice, or three times beyond twice it.
 HALVED_ONCE = 64
+# Large networks keep the size of images up to here at the start.
+KEPT = 32
+
+
+def large_stem(spec: Mapping[str, Any]) -> tuple[int, int, bool]:
+    """Return how a large network starts: its first kernel's size and step, and whether it pools.
+
+    What was published for 224 pixels halves sides twice; small images would have no places left.
+    Networks of the first design kept sides up to 64 pixels, four times the memory and time.
+
+    >>> large_stem({"shape": (1, 28, 28), "design": 2}), large_stem({"shape": (1, 64, 64)})
+    ((3, 1, False), (3, 1, False))
+    >>> large_stem({"shape": (1, 64, 64), "design": 2}), large_stem({"shape": (1, 128, 128)})
+    ((7, 2, False), (7, 2, True))
+    """
+    side = max(spec["shape"][1:])
+    if side <= (HALVED_ONCE if spec.get("design", 1) == 1 else KEPT):
+        return 3, 1, False
+    return 7, 2, side > HALVED_ONCE
 
 
 def convolution(inputs: int, outputs: int, size: int, step: int = 1) -> nn.Conv2d:
@@ -124,7 +146,7 @@ def _downsample(inputs: int, outputs: int, step: int) -> nn.Module:
 class ResNet(nn.Module):
     """ResNet-18 or ResNet-50 without its last layer.
 
-    Images of up to 64 pixels get a stem that keeps their size, as is usual for them.
+    Small images get a stem that keeps their size, as is usual for them.
 
     Shape: (rows, channels, height, width) → (rows, 512 or 2048).
     """
@@ -132,11 +154,11 @@ class ResNet(nn.Module):
     def __init__(self, spec: dict, blocks: tuple[int, ...], bottleneck: bool) -> None:
         super().__init__()
         kind = Bottleneck if bottleneck else BasicBlock
-        small = max(spec["shape"][1:]) <= 64
-        self.conv1 = convolution(spec["shape"][0], 64, 3 if small else 7, 1 if small else 2)
+        size, step, pooled = large_stem(spec)
+        self.conv1 = convolution(spec["shape"][0], 64, size, step)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool: nn.Module = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)
+        self.maxpool: nn.Module = nn.MaxPool2d(3, 2, 1) if pooled else nn.Identity()
         inputs = 64
         for stage, count in enumerate(blocks):
             planes, layers = 64 * 2**stage, []
