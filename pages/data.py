@@ -5,6 +5,7 @@ import streamlit as st
 from medcore.data import SAMPLES, outcome_candidates
 from medcore.store import list_datasets
 from pages.parts import state
+from pages.parts.arrival import show_arrival
 from pages.parts.columns import edit_columns
 from pages.parts.frame import count, open_page
 from pages.parts.imports import show_imports
@@ -63,14 +64,15 @@ else:
             f"{count(len(findings), 'finding')}, {severe} to look at",
             ":material/fact_check:",
         )
+    show_arrival(state.table())
     if dataset.predicted_column() is None:
         likely = ", ".join(outcome_candidates(dataset.frame, dataset.columns)[:3])
         st.info(
             f"No column is the outcome yet. Likely ones: {likely}. Choose it below, or on Train."
             if likely
             else "No column can be an outcome. Bring a table with the outcome of each row, in a "
-            "zip with its files; or images in folders named for their classes, with that ticked as "
-            "they are brought.",
+            "zip with its files; or images in folders named for their classes, and say so when you "
+            "bring them.",
             icon=":material/flag:",
         )
     st.subheader("What each column is", anchor=False)

@@ -4,9 +4,10 @@ import pandas as pd
 import streamlit as st
 
 from medcore.data.dicom.blanking import BLANKED
-from medcore.data.dicom.brought import read_audit
+from medcore.data.media.account import read_audit
 from medcore.records import Dataset
 from pages.parts import state
+from pages.parts.arrival import show_refused
 from pages.parts.blanking import await_blanking, show_writing
 from pages.parts.copies import show_copies
 from pages.parts.frame import count, need_dataset, open_page
@@ -37,11 +38,12 @@ def show_audit(dataset: Dataset) -> None:
     audit = read_audit(dataset.media)
     if blanked := audit.get(BLANKED):
         st.markdown(f"**Parts of {count(blanked, 'image')} were blanked out by hand.**")
-    if "elements" not in audit:
+    if not audit.get("elements"):
         st.markdown(
             "These images came without headers, as plain pictures: whatever else their files held "
             "was not kept."
         )
+        show_refused(audit.get("refused", ()))
         return
     elements = pd.DataFrame(audit["elements"])
     names = {"element": "Element", "name": "Name", "action": "What was done", "count": "Files"}
@@ -54,9 +56,7 @@ def show_audit(dataset: Dataset) -> None:
     st.dataframe(elements.rename(columns=names), hide_index=True)
     st.download_button("Download as CSV", elements.to_csv(index=False), "removed.csv", "text/csv",
                        key="audit_csv", on_click="ignore")  # fmt: skip
-    if audit.get("refused"):
-        st.markdown(f"**{count(len(audit['refused']), 'file')} could not be read**")
-        st.dataframe({"Why": audit["refused"]}, hide_index=True)
+    show_refused(audit.get("refused", ()))
     st.caption("A head scan can show a face; that is not removed.")
 
 

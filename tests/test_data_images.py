@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from medcore.config import RunConfig, change_config
-from medcore.data import configure_dataset, open_dataset, read_table_isolated
+from medcore.data import Wishes, configure_dataset, open_dataset, read_table_isolated
 from medcore.data.media import MediaFolder, decode_image, image_shape, read_image
 from medcore.data.sources import read_source
 from medcore.errors import DataError
@@ -137,7 +137,7 @@ def test_a_table_names_its_images_and_nothing_is_lost_silently(tmp_path, spellin
     assert dataset.column("scan").role == "ignored" and dataset.column("image").kind == "image"
     reasons = " ".join(entry.reason for entry in dataset.ledger)
     assert "3 rows have no image" in reasons
-    assert "1 images are named by no row" in reasons
+    assert "1 image is named by no row" in reasons
     assert "scans/5.png" in reasons
 
 
@@ -148,6 +148,41 @@ def test_an_image_without_a_label_is_set_aside_and_counted(tmp_path):
     ready = configure_dataset(dataset, RunConfig())
     assert len(ready.frame) == 8
     assert "1 rows without 'label' are set aside" in ready.ledger[-1].reason
+
+
+def test_an_image_beside_the_folders_of_the_classes_does_not_hide_them(tmp_path):
+    files = {f"set/{label}/p{n}/1.png": as_png(a_picture()) for label in "ab" for n in range(3)}
+    files |= {"set/lost.png": as_png(a_picture()), "set/README.txt": b"About", "set/x.pdf": b"x"}
+    dataset = read(write_zip(tmp_path / "a.zip", files), tmp_path)
+    assert dataset.frame["label"].value_counts().to_dict() == {"a": 3, "b": 3}
+    assert dataset.frame["patient"].nunique() == 3
+    lost = dataset.frame[dataset.frame["label"].isna()]
+    assert lost["file"].tolist() == ["lost.png"]
+    told = [entry.reason for entry in dataset.ledger]
+    assert "9 files: 7 images that are read, 2 of other kinds" in told[0]
+    assert "1 image lies in no class's folder: it has no label" in " ".join(told)
+    assert "2 files are no images and were not read" in " ".join(told)
+
+
+def test_many_folders_of_few_images_are_patients_and_their_names_are_not_kept(tmp_path):
+    files = {f"Name {n}/{view}.png": as_png(a_picture()) for n in range(21) for view in "ab"}
+    path = write_zip(tmp_path / "a.zip", files)
+    dataset = read(path, tmp_path, wishes=Wishes(names=False))
+    assert dataset.frame["patient"].nunique() == 21
+    assert "label" not in dataset.frame.columns
+    assert "Name" not in dataset.frame.to_string() + str(dataset.ledger)
+    assert "taken for patients, not for classes" in str(dataset.ledger)
+    asked = read(path, tmp_path / "asked", wishes=Wishes(names=False, folders=True))
+    assert asked.frame["label"].nunique() == 21
+
+
+def test_folders_that_are_said_to_be_no_classes_are_patients(tmp_path):
+    files = {f"{name}/{n}.png": as_png(a_picture()) for name in ("Ann", "Bob") for n in range(9)}
+    path = write_zip(tmp_path / "a.zip", files)
+    dataset = read(path, tmp_path, wishes=Wishes(names=False, folders=False))
+    assert "label" not in dataset.frame.columns
+    assert dataset.frame["patient"].nunique() == 2
+    assert "Ann" not in dataset.frame.to_string()
 
 
 def test_unreadable_images_are_named_with_their_reason_and_the_rest_goes_on(tmp_path):

@@ -68,7 +68,7 @@ def test_a_table_names_the_files_by_path_name_or_stem(tmp_path):
     kept = read_kept(dataset.media / dataset.frame["audio"][0])
     assert np.allclose(kept, sounds["x_2.wav"], atol=1e-4)
     said = " ".join(entry.reason for entry in dataset.ledger)
-    assert "1 rows have no recording" in said and "1 recordings are named by no row" in said
+    assert "1 row has no recording" in said and "1 recording is named by no row" in said
 
 
 def test_names_made_of_parts_become_columns_where_no_folder_is_a_class(tmp_path):
@@ -119,7 +119,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_stay(tmp_path):
     assert dataset.frame["file"].tolist() == ["a/good.wav"]
     said = " ".join(entry.reason for entry in dataset.ledger)
     for words in ("3 recordings cannot", "'a/empty.wav' is empty", "'b/none.wav' holds no sound",
-                  "'b/text.mp3' cannot be read as sound", "1 files are no recordings"):  # fmt: skip
+                  "'b/text.mp3' cannot be read as sound", "1 file is no recording"):  # fmt: skip
         assert words in said
     hidden = read_source(tmp_path / "in", tmp_path / "m2", wishes=Wishes(names=False))
     told = " ".join(entry.reason for entry in hidden.ledger)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from medcore.checks import check_dataset
 from medcore.data.dicom import read_header
 from medcore.data.dicom.blanking import Rectangle, blank_images, suspected
-from medcore.data.dicom.brought import Wishes, read_audit, read_brought
+from medcore.data.dicom.brought import Wishes, read_brought
+from medcore.data.media.account import read_audit
 from medcore.data.media import image_shape, read_image
 from medcore.prepare.pixels import Shape, load_pixels
 from tests.dicom_files import inflate, make_header, make_slices, to_bytes

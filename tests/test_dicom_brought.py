@@ -10,7 +10,8 @@ import pydicom
 import pytest
 from PIL import Image
 
-from medcore.data.dicom.brought import Wishes, holds_dicom, read_audit, read_brought
+from medcore.data.dicom.brought import Wishes, holds_dicom, read_brought
+from medcore.data.media.account import read_audit
 from medcore.data.media import image_shape, read_image
 from medcore.errors import DataError
 from tests.dicom_files import make_header, make_slices, to_bytes
@@ -144,8 +145,8 @@ def test_a_table_beside_finds_its_images_and_its_naming_column_goes(tmp_path, co
     assert frame["image"].isna().sum() == 1
     assert frame["outcome"].isna().sum() == 1
     told = " ".join(entry.reason for entry in dataset.ledger)
-    assert "1 images are named by no row" in told
-    assert "1 rows of the table have no image" in told
+    assert "1 image is named by no row" in told
+    assert "1 row of the table has no image" in told
 
 
 def test_a_patient_column_of_the_table_gets_the_same_pseudonyms(tmp_path):
@@ -200,6 +201,50 @@ def test_folders_are_classes_only_if_wished_for(tmp_path):
     assert labelled.column("label").role == "outcome"
 
 
+def test_folders_that_hold_several_patients_each_are_taken_for_classes_and_that_is_said(tmp_path):
+    files = {f"set/{'sick' if n % 2 else 'well'}/{n}.dcm": image(str(n), n) for n in range(6)}
+    files["set/lost.dcm"] = image("9", 9)
+    dataset = read(pack(tmp_path / "x.zip", files), tmp_path)
+    assert dataset.column("label").role == "outcome"
+    assert dataset.frame["label"].value_counts().to_dict() == {"sick": 3, "well": 3}
+    told = " ".join(entry.reason for entry in dataset.ledger)
+    assert "7 files: 7 images that are read" in told
+    assert "taken for classes, in the column label: sick (3), well (3)" in told
+    assert "1 image lies in no class's folder" in told
+    plain = read(tmp_path / "x.zip", tmp_path / "no", folders=False)
+    assert "label" not in plain.frame.columns
+
+
+def test_folders_of_single_patients_or_series_are_no_classes_and_their_names_go(tmp_path):
+    files = {
+        f"Winterbottom {n // 2}/{n}.dcm": image(str(n // 2), n, SeriesInstanceUID=f"1.5.{n // 2}")
+        for n in range(8)
+    }
+    # One folder named for a patient is enough to keep none of the names.
+    files |= {f"control/{n}.dcm": image(str(n), n) for n in range(10, 14)}
+    dataset = read(pack(tmp_path / "x.zip", files), tmp_path)
+    assert "label" not in dataset.frame.columns
+    told = " ".join(entry.reason for entry in dataset.ledger)
+    assert "Winterbottom" not in told
+    assert "4 of 5 hold images of one patient alone" in told
+
+
+def test_beside_a_table_folders_are_no_classes_unless_wished_for(tmp_path):
+    files = {f"{'sick' if n % 2 else 'well'}/{n}.dcm": image(str(n), n) for n in range(6)}
+    files["t.csv"] = "file,outcome\n" + "".join(f"{n}.dcm,{n % 3}\n" for n in range(6))
+    assert "label" not in read(pack(tmp_path / "x.zip", files), tmp_path).frame.columns
+
+
+def test_parts_above_the_classes_hold_the_split(tmp_path):
+    files = {
+        f"{part}/{label}/{n}{part}.dcm": image(f"{part}{label}{n}", n)
+        for part in ("train", "test") for label in ("sick", "well") for n in range(3)
+    }  # fmt: skip
+    frame = read(pack(tmp_path / "x.zip", files), tmp_path).frame
+    assert frame["split"].value_counts().to_dict() == {"train": 6, "test": 6}
+    assert frame["label"].value_counts().to_dict() == {"sick": 6, "well": 6}
+
+
 def test_what_cannot_be_read_is_listed_by_its_place_and_the_rest_goes_on(tmp_path):
     gif = io.BytesIO()
     frames = [Image.new("L", (30, 30), grey) for grey in (0, 90)]
@@ -223,8 +268,9 @@ def test_what_cannot_be_read_is_listed_by_its_place_and_the_rest_goes_on(tmp_pat
     assert "'File 3 (.png)' is an animation of 2 pictures" in told
     assert "File 4 (.dcm) holds no image (Basic Text SR)" in told
     assert "File 6 (.dcm) is not a DICOM image" in told
-    assert "1 files are neither image nor table" in told
+    assert "1 file is neither image nor table" in told
     assert dataset.ledger[0].rows_in - dataset.ledger[1].rows_out == 5
+    assert "8 files: 2 images that are read, 5 images that cannot be read, 1 of other" in told
     assert read_audit(dataset.media)["refused"]
 
 

@@ -155,7 +155,7 @@ def test_what_fails_leaves_no_identity_either():
     files = {name: data for name, data in patient_files().items() if "broken" in name}
     _, job = bring(files)
     assert job.state == "failed"
-    assert "No image of 'images.zip' can be read" in job.error
+    assert "No image of 'upload.zip' can be read" in job.error
     assert search(Path(os.environ["MEDCORE_HOME"])) == []
 
 

@@ -13,6 +13,7 @@ from medcore.data.dicom.brought import Wishes, read_brought
 from medcore.data.likeness import find_copies, read_prints
 from medcore.data.media import MediaFolder, read_image
 from medcore.data.phantoms import phantom_dataset
+from medcore.data.sources import read_source
 from medcore.jobs import list_jobs, wait
 from medcore.records import Column, Dataset
 from medcore.store import (
@@ -27,6 +28,7 @@ from pages.parts.copies import pair_rows
 from pages.parts.viewing import lay_on_square
 from tests.dicom_files import make_header, make_slices, to_bytes
 from tests.finished_runs import keep_case
+from tests.test_data_images import a_picture, as_png, write_zip
 from tests.test_dicom_brought import pack
 from tests.test_pages import (  # noqa: F401 - a fixture that all tests of pages need
     _server_knows_the_navigation,
@@ -218,6 +220,46 @@ def test_images_dropped_on_data_are_asked_about_and_read_without_names():
     done = wait(workspace, job.id, timeout=60)
     assert done.state == "finished", done.error
     assert get_dataset_row(workspace, done.result["dataset"]).name == "Images"
+
+
+def bring(path, tmp_path, **wishes):
+    """Keep what a file holds as an upload is kept, and open it on Data."""
+    media = tmp_path / "made" / "media"
+    dataset = read_source(path, media, name="Brought", wishes=Wishes(names=False, **wishes))
+    workspace, row = keep(dataset)
+    return open_page("data", workspace=workspace.id, dataset=row.id)
+
+
+def test_data_says_what_became_of_rows_without_an_image_and_images_without_a_row(tmp_path):
+    files = {f"{n}.png": as_png(a_picture()) for n in range(6)} | {"5.png": b"\x89PNG broken"}
+    rows = "".join(f"{n}.png,{n % 2}\n" for n in range(1, 8))
+    app = bring(write_zip(tmp_path / "x.zip", files | {"t.csv": f"file,ill\n{rows}"}), tmp_path)
+    check(app)
+    (told,) = [warning.value for warning in app.warning if "files" in warning.value]
+    assert "7 files: 5 images that are read, 1 image that cannot be read, 1 table" in told
+    assert "3 rows have no image that can be read; they stay, with the image missing" in told
+    assert "1 image is named by no row of the table and is not used" in told
+    assert "'image 6'" in told
+    assert "numbered in the order of their names" in words(app)
+
+
+def test_data_lists_every_file_that_cannot_be_read_with_its_reason(tmp_path):
+    files = {f"{n % 2}/{n}.png": as_png(a_picture()) for n in range(4)}
+    files |= {f"0/x{n}.png": b"\x89PNG\r\n\x1a\n" for n in range(15)}
+    app = bring(write_zip(tmp_path / "x.zip", files), tmp_path)
+    check(app)
+    assert "19 files: 4 images that are read, 15 images that cannot" in app.warning[0].value
+    (listed,) = [frame.value for frame in app.dataframe if "Why" in frame.value]
+    assert len(listed) == 15
+
+
+def test_data_is_quiet_where_every_file_was_read_and_says_what_folders_became(tmp_path):
+    files = {f"{label}/{n}.dcm": to_bytes(make_header(np.full((9, 9), n, np.uint16),
+             PatientID=f"{label}{n}")) for label in "ab" for n in range(3)}  # fmt: skip
+    app = bring(pack(tmp_path / "x.zip", files), tmp_path)
+    check(app)
+    assert not [w.value for w in app.warning if "file" in w.value]
+    assert "taken for classes, in the column label: a (3), b (3)" in app.info[0].value
 
 
 def test_many_images_are_compared_in_the_background(tmp_path, monkeypatch):

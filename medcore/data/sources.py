@@ -83,6 +83,7 @@ def _read_media(path: Path, media: Path, name: str, wishes: Wishes) -> Dataset:
             names=wishes.names,
             parts=wishes.parts,
             listed=wishes.listed,
+            folders=wishes.folders,
         )
     digest = hash_file(path)
     if not _is_archive(path):
@@ -94,7 +95,7 @@ def _read_media(path: Path, media: Path, name: str, wishes: Wishes) -> Dataset:
             raise DataError(f"'{path.name}' is an empty archive.")
         return read_folder(
             folder, media, name=name, source=path.name, sha256=digest, names=wishes.names,
-            parts=wishes.parts, listed=wishes.listed,
+            parts=wishes.parts, listed=wishes.listed, folders=wishes.folders,
         )  # fmt: skip
     finally:
         shutil.rmtree(folder, ignore_errors=True)

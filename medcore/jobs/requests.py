@@ -119,7 +119,7 @@ def start_explanation(workspace: Workspace, run_id: str, choice: ExplainChoice) 
 
 
 def start_import(
-    workspace: Workspace, path: Path, name: str, wishes: Mapping[str, bool] | None = None
+    workspace: Workspace, path: Path, name: str, wishes: Mapping[str, bool | None] | None = None
 ) -> Job:
     """Read a staged upload in the background; `job.result["dataset"]` will be the data set.
 

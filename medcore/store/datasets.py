@@ -81,7 +81,7 @@ def stage_images(workspace: Workspace, files: Sequence[tuple[str, BinaryIO]]) ->
     Raises as `stage_upload` does.
     """
     if len(files) == 1 and files[0][0].lower().endswith((".zip", ".npz")):
-        return stage_upload(workspace, f"images{files[0][0][-4:].lower()}", files[0][1])
+        return stage_upload(workspace, f"upload{files[0][0][-4:].lower()}", files[0][1])
     with tempfile.TemporaryFile() as packed:
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
             for place, (name, stream) in enumerate(files):
@@ -89,7 +89,7 @@ def stage_images(workspace: Workspace, files: Sequence[tuple[str, BinaryIO]]) ->
                 with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as entry:
                     shutil.copyfileobj(stream, entry)
         packed.seek(0)
-        return stage_upload(workspace, "images.zip", packed)
+        return stage_upload(workspace, "upload.zip", packed)
 
 
 def drop_upload(path: Path) -> None:

@@ -17,6 +17,9 @@ from pages.parts.imports import await_import, refuse
 TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".parquet", ".dta", ".sav", ".zsav", ".sas7bdat",
           ".xpt")  # fmt: skip
 IMAGE, SERIES = "an image", "a series (volume)"
+FOLDERS = {
+    "classes, where they look like it": None, "classes": True, "patients, or of no meaning": False,
+}  # fmt: skip
 
 
 def show_uploader() -> None:
@@ -39,7 +42,7 @@ def show_uploader() -> None:
         st.rerun()
 
 
-def _ask_wishes(files: list) -> tuple[str, dict[str, bool]]:
+def _ask_wishes(files: list) -> tuple[str, dict[str, bool | None]]:
     """Ask how images shall be read; return the data set's name and the wishes."""
     first = PurePath(files[0].name)
     sounds = [file for file in files if is_sound(file.name)]
@@ -67,20 +70,23 @@ def _ask_wishes(files: list) -> tuple[str, dict[str, bool]]:
             help="From the files' headers; ages over 89 are kept as 90. Patients may be told by "
             "them where there are few.",
         )  # fmt: skip
-        folders = right.checkbox(
-            "The folders in the zip are the classes", key="images_folders",
-            help="Only for folders that are named for a finding, never for patients.",
+        folders = right.selectbox(
+            "The folders in the zip are", FOLDERS, key="images_folders",
+            help="Such as normal and pneumonia: their names become the outcome. DICOM folders look "
+            "like classes where each holds several patients. Names of patients never become one: "
+            "if in doubt, choose the last.",
         )  # fmt: skip
         parts = left.checkbox(
             "The parts of the recordings' names become columns", key="images_parts",
             help="Such as 7_ann_3.wav: the columns name_1 and name_2 hold 7 and ann. Only where "
             "they name no patient.",
         )  # fmt: skip
-    wishes = {"series": row == SERIES, "characteristics": keep, "folders": folders}
+    wishes = {"series": row == SERIES, "characteristics": keep}
+    wishes["folders"] = FOLDERS[folders]
     return name, wishes | {"parts": parts}
 
 
-def _take_images(files: list, name: str, wishes: dict[str, bool]) -> None:
+def _take_images(files: list, name: str, wishes: dict[str, bool | None]) -> None:
     workspace = state.current().workspace
     try:
         path = stage_images(workspace, [(file.name, file) for file in files])

@@ -37,6 +37,12 @@ class Arrived:
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     audit: Audit = field(default_factory=Audit)
+    lost: int = 0
+
+    def refuse(self, sentence: str, files: int = 1) -> None:
+        """List why so many files could not be read."""
+        self.refused.append(sentence)
+        self.lost += files
 
 
 def read_members(
@@ -66,7 +72,7 @@ def read_members(
                 arrived.keys.append(keys)
         except DataError as error:
             several = f" and {len(whole) - 1:,} more of its series" if len(whole) > 1 else ""
-            arrived.refused.append(f"{whole[0].member.label}{several} {error}.")
+            arrived.refuse(f"{whole[0].member.label}{several} {error}.", len(whole))
         if 0 < len(whole) < len(unit):
             arrived.notes.append(
                 f"The series of {unit[0].label} goes on without {len(unit) - len(whole):,} of its "
@@ -100,7 +106,7 @@ def _decode(unit: Sequence[Member], arrived: Arrived) -> Iterator[_Whole]:
                 header.pop(name, None)
             yield _Whole(member, header, pixels)
         except DataError as error:
-            arrived.refused.append(f"{member.label} {error}.")
+            arrived.refuse(f"{member.label} {error}.")
 
 
 def _series(
@@ -117,7 +123,7 @@ def _series(
             slices.append(locate(header, str(member.number)))
         except (DataError, TypeError, ValueError) as error:
             said = error if isinstance(error, DataError) else "has a size that is not a number"
-            arrived.refused.append(f"{member.label} {said}.")
+            arrived.refuse(f"{member.label} {said}.")
     for place, found in enumerate(group_slices(slices), 1):
         arrived.notes += [f"Series {place}: {note}" for note in found.notes]
         if found.slices[0].position is None:

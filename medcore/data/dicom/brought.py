@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pandas as pd
 
@@ -22,13 +21,14 @@ from medcore.data.dicom.joining import Keys, join_table, path_keys
 from medcore.data.dicom.members import Member, open_members
 from medcore.data.dicom.pseudonyms import Pseudonyms
 from medcore.data.kinds import list_categories, settle_types
+from medcore.data.media.account import count_things, say_files, write_audit
+from medcore.data.media.classes import Places, read_places, say_classes
 from medcore.data.media.files import MediaFolder
 from medcore.data.media.pictures import decode_image
 from medcore.data.table import hash_file, read_table
 from medcore.errors import DataError
 from medcore.records import Column, Dataset, LedgerEntry
 
-AUDIT = "audit.json"
 SHOWN = 12
 LASTING = ("series", "characteristics")
 PLAIN = ("series", "characteristics", "folders", "parts", "names", "listed")
@@ -39,7 +39,8 @@ class Wishes:
     """How images shall be read.
 
     `series`: a row a series (a volume) instead of a row an image. `characteristics`: keep sex, age,
-    height and weight. `folders`: the folders' names are the classes. `parts`: so are the parts of
+    height and weight. `folders`: the folders' names are the classes; None: where they look like
+    it. `parts`: so are the parts of
     the names of files that are no DICOM. `names`: these names, and patients in a table, are kept as
     they are (on one's own machine). `listed`: each row says which file it is, by its name if
     `names`, else by its place; for predictions, which go back to who brought the files. `secret`:
@@ -49,7 +50,7 @@ class Wishes:
 
     series: bool = False
     characteristics: bool = False
-    folders: bool = False
+    folders: bool | None = None
     parts: bool = False
     names: bool = True
     listed: bool = False
@@ -59,7 +60,7 @@ class Wishes:
         """Return the wishes as JSON, the secret too."""
         return json.dumps({**self.plain(), "secret": self.secret.hex()})
 
-    def plain(self) -> dict[str, bool]:
+    def plain(self) -> dict[str, bool | None]:
         """Return what was wished for, without the secret."""
         return {n: getattr(self, n) for n in PLAIN}
 
@@ -112,16 +113,24 @@ def read_brought(
         if wishes.listed:
             frame, columns = _list_files(frame, columns, arrived, members, wishes.names)
         said = list(arrived.notes)
-        if wishes.folders:
-            frame, columns = _label(frame, columns, arrived)
+        if wishes.folders or (wishes.folders is None and not groups["table"]):
+            frame, columns, sentences = _label(frame, columns, arrived, bool(wishes.folders))
+            said += sentences
         if groups["table"]:
             table = _read_table(groups["table"], media.parent)
             frame, more, sentences = join_table(frame, arrived.keys, table, pseudonyms)
             columns, said = [*columns, *more], [*said, *sentences]
     if others := len(groups["other"]):
-        said.append(f"{others:,} files are neither image nor table and were not read.")
+        are, were = ("is", "was") if others == 1 else ("are", "were")
+        said.append(
+            f"{count_things(others, 'file')} {are} neither image nor table and {were} not read."
+        )
+    brought = say_files(
+        "image", read=total - arrived.lost, refused=arrived.lost, tables=len(groups["table"]),
+        others=others,
+    )  # fmt: skip
     _write_audit(media, arrived)
-    return _finish(frame, columns, arrived, said, path, media, name, wishes)
+    return _finish(frame, columns, arrived, brought, said, path, media, name, wishes)
 
 
 def _divide(members: Sequence[Member]) -> dict[str, list[Member]]:
@@ -140,7 +149,7 @@ def _read_image(member: Member, folder: MediaFolder, arrived: Arrived) -> None:
             path.write_bytes(member.read())
             picture = decode_image(path, member.label)
         except DataError as error:
-            arrived.refused.append(str(error))
+            arrived.refuse(str(error))
             return
     pixels = picture.pixels
     frame = pixels[len(pixels) // 2] if picture.volume else pixels
@@ -197,18 +206,42 @@ def _list_files(
 
 
 def _label(
-    frame: pd.DataFrame, columns: list[Column], arrived: Arrived
-) -> tuple[pd.DataFrame, list[Column]]:
-    """Add the class that each image's folder is named for."""
-    files = [PurePosixPath(min(keys.words["file"])).parts for keys in arrived.keys]
-    depth = 0
-    while all(len(parts) > depth + 2 for parts in files) and len({p[depth] for p in files}) == 1:
-        depth += 1
-    labels = [parts[depth] if len(parts) > depth + 1 else None for parts in files]
-    if len({label for label in labels if label}) < 2:
-        raise DataError("The folders do not tell classes apart; leave that choice off.")
-    frame = frame.assign(label=pd.Series(labels, dtype="string"))
-    return frame, [*columns, Column("label", "category", "outcome", note="The folders' names.")]
+    frame: pd.DataFrame, columns: list[Column], arrived: Arrived, wished: bool
+) -> tuple[pd.DataFrame, list[Column], list[str]]:
+    """Add the class, and the part, that each image's folder is named for; say what was done.
+
+    Unless `wished` for, only where each folder holds several patients: no folder that is named for
+    one becomes a class.
+    """
+    places = read_places([min(keys.words["file"]) for keys in arrived.keys])
+    if len(places.classes) < 2:
+        if wished:
+            raise DataError(
+                "The folders do not tell classes apart: fewer than two hold images. Bring them "
+                "again without that choice."
+            )
+        return frame, columns, []
+    if not wished and (few := _of_one_patient(frame, places)):
+        return frame, columns, [
+            f"The folders are not taken for classes, and their names were not kept: {few:,} of "
+            f"{len(places.classes):,} hold images of one patient alone and may be named for "
+            "patients. If they are classes, bring the files again and say so."
+        ]  # fmt: skip
+    found = [("label", places.label, "outcome", "The folders' names.")]
+    if all(places.split):
+        found.append(("split", places.split, "ignored", "Named by the folders train, val, test."))
+    for name, values, role, note in found:
+        frame = frame.assign(**{name: pd.Series(values, dtype="string")})
+        columns = [*columns, Column(name, "category", role, note=note)]
+    return frame, columns, say_classes(places, "image")
+
+
+def _of_one_patient(frame: pd.DataFrame, places: Places) -> int:
+    """Return how many folders hold images of fewer than two patients who are known."""
+    if "patient" not in frame.columns:
+        return len(places.classes)
+    patients = frame["patient"].groupby(pd.Series(places.label, index=frame.index)).nunique()
+    return int((patients < 2).sum())
 
 
 def _read_table(tables: Sequence[Member], near: Path) -> Dataset:
@@ -223,14 +256,15 @@ def _read_table(tables: Sequence[Member], near: Path) -> Dataset:
 
 
 def _write_audit(media: Path, arrived: Arrived) -> None:
-    values = {"methods": CODES, "elements": arrived.audit.rows(), "refused": arrived.refused}
-    (media / AUDIT).write_text(json.dumps(values, indent=1), encoding="utf-8")
+    removed = {"methods": CODES, "elements": arrived.audit.rows()}
+    write_audit(media, removed | {"refused": arrived.refused})
 
 
 def _finish(
     frame: pd.DataFrame,
     columns: Sequence[Column],
     arrived: Arrived,
+    brought: str,
     said: Sequence[str],
     path: Path,
     media: Path,
@@ -245,7 +279,8 @@ def _finish(
         for c in columns
     ]  # fmt: skip
     count, width = len(frame), len(columns)
-    entries = [_entry("read", f"Read from {path.name}; what tells who somebody is was removed.",
+    entries = [_entry("read", f"Read from {path.name}, {brought}; what tells who somebody is was "
+                      "removed.",
                       count + len(arrived.refused), count, width)]  # fmt: skip
     if arrived.refused:
         entries.append(_entry("unreadable images", _list(arrived.refused), count, count, width))
@@ -270,11 +305,3 @@ def _digest(path: Path, wishes: Wishes) -> str:
     for file in [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file()):
         digest.update(hash_file(file).encode())
     return digest.hexdigest()
-
-
-def read_audit(media: Path | None) -> dict[str, Any]:
-    """Return what was removed from the files of a data set, element by element; empty if none."""
-    try:
-        return json.loads((media / AUDIT).read_text(encoding="utf-8")) if media else {}
-    except (OSError, ValueError):
-        return {}

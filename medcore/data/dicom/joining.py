@@ -70,9 +70,19 @@ def join_table(
     if telling:
         said.append(f"Left out because they identify images: {', '.join(telling)}.")
     if lone := int(rows.isna().sum()):
-        said.append(f"{lone:,} images are named by no row of the table.")
+        are = "image is" if lone == 1 else "images are"
+        said.append(
+            f"{lone:,} {are} named by no row of the table, so that no outcome is known: set "
+            "aside in training."
+        )
     if spare := int(len(beside) - rows.dropna().nunique()):
-        said.append(f"{spare:,} rows of the table have no image that can be read.")
+        row, have, they = (
+            ("row", "has", "it stays") if spare == 1 else ("rows", "have", "they stay")
+        )
+        said.append(
+            f"{spare:,} {row} of the table {have} no image that can be read; {they}, with the "
+            "image missing."
+        )
     return joined.drop(columns="_row").reset_index(drop=True), columns, said
 
 

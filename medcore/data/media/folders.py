@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medcore.data.kinds import infer_columns, settle_types
+from medcore.data.media.account import count_things, say_files, write_audit
+from medcore.data.media.classes import find_people, read_places, say_classes
 from medcore.data.media.files import MediaFolder
 from medcore.data.media.formats import FORMATS, Format, find_format, is_media
 from medcore.data.media.said import add_texts, find_texts
@@ -21,8 +23,8 @@ from medcore.errors import DataError
 from medcore.records import Column, Dataset, LedgerEntry
 
 TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".dta", ".sav", ".sas7bdat")
-PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val",
-         "validation": "val", "dev": "val", "test": "test", "testing": "test"}  # fmt: skip
+# Texts that explain a collection, and no table of it.
+ABOUT = ("readme", "license", "licence", "copying", "changelog", "about")
 SHOWN = 8
 
 
@@ -41,19 +43,20 @@ class Decoded:
 
 def read_folder(
     root: Path, media: Path, *, name: str, source: str, sha256: str = "", names: bool = True,
-    parts: bool = False, listed: bool = False,
+    parts: bool = False, listed: bool = False, folders: bool | None = None,
 ) -> Dataset:  # fmt: skip
     """Read a folder of images, or of recordings, as a data set.
 
     With a table that names the files: its columns, and image or audio. Else image or audio, file,
     and what the folders tell: label (folder-per-class), split (train/val/test above), patient (a
     level below); where no folder tells a class, the parts of names such as `7_ann_3.wav`. Where
-    recordings have texts of the same names, said, and the folders tell the speaker.
+    recordings have texts of the same names, said, and the folders tell the speaker. Images'
+    `folders` are classes, or (False) patients; None: as it looks.
     Without `names` no file's name is kept or told: names may be those of patients; `parts` keeps
     their parts all the same, and `listed` says of each row at which place its file came. Raises
     `DataError` when there is none that can be read.
     """
-    root, tables, files = _list_files(root)
+    root, tables, files, count = _list_files(root)
     format = find_format(files, root)
     wanted = [file for file in files if format.holds(file)]
     if not wanted:
@@ -70,29 +73,42 @@ def read_folder(
     if tables:
         dataset = _join_table(root, tables, decoded, name, source, sha256, media, names)
     else:
-        told = (names, parts, listed)
+        told = (names, parts, listed, folders)
         dataset = _list_rows(decoded, wanted, texts, name, source, sha256, media, *told)
-    return _note_others(dataset, format, len(files) - len(wanted))
+    if decoded.reasons:
+        write_audit(media, {"refused": list(decoded.reasons.values())})
+    others = count - len(wanted) - len(tables) - len(spoken)
+    brought = say_files(
+        format.things[:-1], read=len(decoded.kept), refused=len(decoded.reasons),
+        tables=len(tables), texts=len(spoken), others=others,
+    )  # fmt: skip
+    first = replace(dataset.ledger[0], reason=f"Read from {source}, {brought}.")
+    dataset = replace(dataset, ledger=(first, *dataset.ledger[1:]))
+    return _note_others(dataset, format, others)
 
 
 def _list_rows(
     decoded: Decoded, files: list[str], texts: Mapping[str, str], name: str, source: str,
-    sha256: str, media: Path, names: bool, parts: bool, listed: bool,
+    sha256: str, media: Path, names: bool, parts: bool, listed: bool, folders: bool | None,
 ) -> Dataset:  # fmt: skip
     """Return a row for each file that could be read."""
-    frame, columns = _describe_paths(files, decoded.format, parts=names or parts)
+    kept = [file for file in files if file in decoded.kept]
+    frame, columns, said = _describe_paths(kept, decoded.format, names or parts, folders)
     if texts:
         frame, columns = add_texts(frame, columns, texts)
+        said = []
     frame, facts = _add_facts(frame, frame["file"], decoded)
     kind = decoded.format.kind
     frame[kind] = frame["file"].map(decoded.kept).astype("string")
     if listed and not names:
         thing = decoded.format.things[:-1].capitalize()
-        places = [f"{thing} {place:,}" for place in range(1, len(files) + 1)]
-        frame["file"] = pd.Series(places, dtype="string")
+        places = {file: f"{thing} {place:,}" for place, file in enumerate(files, 1)}
+        frame["file"] = frame["file"].map(places).astype("string")
     columns = [c for c in columns if names or listed or c.name != "file"] + facts
-    entries = _unreadable(decoded, len(frame), len(columns))
-    return media_dataset(frame[frame[kind].notna()], columns, name, source, sha256, media, entries)
+    rows, width = len(frame), len(columns)
+    entries = [LedgerEntry("folders", sentence, rows, rows, width, width) for sentence in said]
+    entries = [*_unreadable(decoded, len(files), width), *entries]
+    return media_dataset(frame, columns, name, source, sha256, media, entries)
 
 
 def _add_facts(
@@ -112,14 +128,18 @@ def _add_facts(
 def _note_others(dataset: Dataset, format: Format, count: int) -> Dataset:
     if not count:
         return dataset
-    reason = f"{count:,} files are no {format.things} and were not read; bring them apart."
+    are = (
+        f"is no {format.things[:-1]} and was" if count == 1 else f"are no {format.things} and were"
+    )
+    reason = f"{count_things(count, 'file')} {are} not read; if of use, bring them apart."
     rows, width = len(dataset.frame), len(dataset.columns)
     entry = LedgerEntry("other files", reason, rows, rows, width, width)
     return replace(dataset, ledger=(*dataset.ledger, entry))
 
 
-def _list_files(root: Path) -> tuple[Path, list[str], list[str]]:
-    """Return the folder in which things differ, and the tables and media in it, in order."""
+def _list_files(root: Path) -> tuple[Path, list[str], list[str], int]:
+    """Return the folder in which things differ, the tables and media in it, in order, and how many
+    files it holds in all."""
     files: list[str] = []
     for place, folders, names in os.walk(root):
         folders.sort()
@@ -134,11 +154,19 @@ def _list_files(root: Path) -> tuple[Path, list[str], list[str]]:
             break
         top = tops.pop()
         deeper = [file.split("/", 1)[1] for file in files]
-        if not all("/" in file for file in deeper) and not any(f.endswith(TABLES) for f in deeper):
+        inner = {file.split("/", 1)[0] for file in deeper if "/" in file and is_media(file)}
+        # A file beside the classes' folders does not make a class of what holds them all.
+        whole = len(inner) > 1 or all("/" in file for file in deeper)
+        if not whole and not any(map(_is_table, deeper)):
             break
         root, files = root / top, deeper
-    tables = [file for file in files if file.lower().endswith(TABLES) and "/" not in file]
-    return root, tables, [file for file in files if is_media(file)]
+    tables = [file for file in files if _is_table(file) and "/" not in file]
+    return root, tables, [file for file in files if is_media(file)], len(files)
+
+
+def _is_table(file: str) -> bool:
+    path = PurePosixPath(file.lower())
+    return path.suffix in TABLES and not (path.suffix == ".txt" and path.stem in ABOUT)
 
 
 def _hash_files(root: Path, files: list[str]) -> str:
@@ -172,41 +200,42 @@ def _unreadable(decoded: Decoded, rows: int, columns: int) -> tuple[LedgerEntry,
     shown = list(decoded.reasons.values())
     more = f" And {len(shown) - SHOWN:,} more." if len(shown) > SHOWN else ""
     things = decoded.format.things
-    reason = f"{len(shown):,} {things} cannot be read: {' '.join(shown[:SHOWN])}{more}"
+    count = count_things(len(shown), things[:-1])
+    reason = f"{count} cannot be read: {' '.join(shown[:SHOWN])}{more}"
     left = rows - len(decoded.reasons)
     return (LedgerEntry(f"unreadable {things}", reason, rows, left, columns, columns),)
 
 
 def _describe_paths(
-    files: list[str], format: Format, *, parts: bool
-) -> tuple[pd.DataFrame, list[Column]]:
-    """Return file, and label, split and patient where the folders tell them.
+    files: list[str], format: Format, parts: bool, folders: bool | None
+) -> tuple[pd.DataFrame, list[Column], list[str]]:
+    """Return file, and label, split and patient where the folders tell them; and what to say of it.
 
     With `parts`, where no folder tells a class, also what the files' names are made of.
     """
-    folders = [list(PurePosixPath(file).parts[:-1]) for file in files]
+    places, said = read_places(files), []
+    if format.kind == "image":
+        places, said = find_people(places, folders)
     frame = pd.DataFrame({"file": pd.Series(files, dtype="string")})
     columns = [Column(format.kind, format.kind, "input", note=f"The {format.things}.")]
-    if all(part and part[0].lower() in PARTS for part in folders):
-        split = pd.Series([PARTS[part.pop(0).lower()] for part in folders], dtype="string")
-        frame["split"] = split
-        note = "Named by the folders train, val and test: holds the division into parts."
-        columns.append(Column("split", "category", "ignored", note=note))
-    named = [part[0] if part else None for part in folders]
-    if any(named):
-        frame["label"] = pd.Series(named, dtype="string")
-        columns.append(Column("label", "category", "outcome", note="The names of the folders."))
-    if all(len(part) == 2 for part in folders):
-        frame["patient"] = pd.Series([part[1] for part in folders], dtype="string")
-        note = "The folders within each class: one a patient."
-        columns.append(Column("patient", "category", "patient", note=note))
-    if parts and not any(named):
+    for name, values, role, note in (
+        ("split", places.split, "ignored",
+         "Named by the folders train, val and test: holds the division into parts."),
+        ("label", places.label, "outcome", "The names of the folders."),
+        ("patient", places.patient, "patient", "The folders within: one a patient."),
+    ):  # fmt: skip
+        if any(values):
+            frame[name] = pd.Series(values, dtype="string")
+            columns.append(Column(name, "category", role, note=note))
+    if any(places.label):
+        said = say_classes(places, format.things[:-1])
+    elif parts:
         for name, values in name_parts(files).items():
             frame[name] = pd.Series(values, dtype="string")
             note = "A part of the files' names; choose what it is for."
             columns.append(Column(name, "category", "ignored", note=note))
     columns.append(_as_file(Column("file", "category", "ignored")))
-    return frame, columns
+    return frame, columns, said
 
 
 def name_parts(files: Sequence[str]) -> dict[str, list[str]]:
@@ -300,10 +329,17 @@ def _unmatched(
     entries = [LedgerEntry(e.step, e.reason, rows, rows, columns, columns) for e in entries]
     without = int(kept.isna().sum())
     if without:
-        reason = f"{without:,} rows have no {thing} that can be read; it counts as missing."
+        have, they = ("row has", "it stays") if without == 1 else ("rows have", "they stay")
+        reason = (
+            f"{without:,} {have} no {thing} that can be read; {they}, with the {thing} missing."
+        )
         entries.append(LedgerEntry(f"rows without {thing}", reason, rows, rows, columns, columns))
     spare = len(set(decoded.kept) - set(files.dropna()))
     if spare:
-        reason = f"{spare:,} {things} are named by no row and are not used."
+        are = ("is", "is") if spare == 1 else ("are", "are")
+        reason = (
+            f"{count_things(spare, thing)} {are[0]} named by no row of the table and {are[1]} not "
+            "used."
+        )
         entries.append(LedgerEntry(f"{things} without row", reason, rows, rows, columns, columns))
     return tuple(entries)
