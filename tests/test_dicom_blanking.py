@@ -11,8 +11,8 @@ from medcore.checks import check_dataset
 from medcore.data.dicom import read_header
 from medcore.data.dicom.blanking import Rectangle, blank_images, suspected
 from medcore.data.dicom.brought import Wishes, read_brought
-from medcore.data.media.account import read_audit
 from medcore.data.media import image_shape, read_image
+from medcore.data.media.account import read_audit
 from medcore.prepare.pixels import Shape, load_pixels
 from tests.dicom_files import inflate, make_header, make_slices, to_bytes
 from tests.test_dicom_brought import pack

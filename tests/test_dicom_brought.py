@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from medcore.data.dicom.brought import Wishes, holds_dicom, read_brought
-from medcore.data.media.account import read_audit
 from medcore.data.media import image_shape, read_image
+from medcore.data.media.account import read_audit
 from medcore.errors import DataError
 from tests.dicom_files import make_header, make_slices, to_bytes
 

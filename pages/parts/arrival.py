@@ -15,7 +15,7 @@ AT_ONCE = 3
 # What was read though somebody should know how.
 CALM = ("folders", "images", "blank out")
 ABOUT_NUMBERS = (
-    "Files are numbered in the order of their names. The names themselves are not kept: they may be "
+    "Files are numbered in the order of their names. Names themselves are not kept: they may be "
     "those of patients. Export again what cannot be read and bring all once more, or go on without."
 )
 
