@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medcore.data.dicom.brought import AUDIT, read_audit
 from medcore.data.dicom.clean import CODES, encode_cleaned, mark
 from medcore.data.dicom.decode import Pixels, decode_pixels, read_header
+from medcore.data.media.account import read_audit, write_audit
 from medcore.data.media.files import MediaFolder
 from medcore.data.media.pictures import read_image
 from medcore.errors import DataError
@@ -93,8 +93,7 @@ def _copy_others(dataset: Dataset, renamed: Mapping[str, str], media: Path) -> N
 def _add_to_audit(media: Path, images: int) -> None:
     """Count in the data set's audit how many images had parts blanked out."""
     audit = read_audit(media)
-    told = audit | {BLANKED: audit.get(BLANKED, 0) + images}
-    (media / AUDIT).write_text(json.dumps(told, indent=1), encoding="utf-8")
+    write_audit(media, audit | {BLANKED: audit.get(BLANKED, 0) + images})
 
 
 def _blank(source: Path, name: str, chosen: Sequence[Rectangle], folder: MediaFolder) -> str:
