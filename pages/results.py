@@ -27,6 +27,7 @@ from pages.parts.pictures import show_charts
 from pages.parts.strategies import show_strategies
 from pages.parts.threshold import show_threshold
 from pages.parts.treatment import show_effect
+from pages.parts.unusual import show_unusual
 
 # What each view is made of; a section shows nothing where it has nothing to say.
 VIEWS = {
@@ -37,7 +38,8 @@ VIEWS = {
     "threshold": ("At which threshold?", (show_threshold, show_decision)),
     "whom": (
         "For whom?",
-        (show_certainty, show_finding_sets, show_sites, show_times, show_groups, show_failures),
+        (show_certainty, show_finding_sets, show_sites, show_times, show_groups, show_failures,
+         show_unusual),
     ),
     "trust": ("Can it be trusted?", (show_certificate, show_luck)),
     "numbers": ("All numbers", (show_metrics, show_strategies, show_learning, show_rows)),

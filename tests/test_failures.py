@@ -1,10 +1,12 @@
 """What a model was most wrong about: on the page and in the report alike."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from medcore.evaluate.failures import shared_traits, worst_cases
+from medcore.evaluate.failures import called_rows, shared_traits, worst_cases
 from medcore.records import Column
 from medcore.report import write_report
 from medcore.store import local_workspace, open_home, read_predictions
@@ -20,9 +22,25 @@ def test_the_worst_cases_are_the_wrong_ones_the_model_was_surest_of():
             "p_b": [0.1, 0.2, 0.7, 0.05, 1.0],
         }
     )  # fmt: skip
-    cases = worst_cases(frame, ("a", "b"))
+    cases = worst_cases(called_rows(frame, ("a", "b")))
     assert cases["row_id"].tolist() == [3, 1, 2]
     assert cases["called"].tolist() == ["a", "a", "b"]
+
+
+def test_at_a_threshold_rows_are_called_as_they_are_judged():
+    risks = np.array([0.3, 0.3, 0.1, 0.9])
+    frame = pd.DataFrame(
+        {
+            "row_id": range(4), "model": "model", "part": "test",
+            "outcome": ["yes", "no", "yes", "no"], "p_no": 1 - risks, "p_yes": risks,
+        }
+    )  # fmt: skip
+    called = called_rows(frame, ("no", "yes"), "yes", 0.2)
+    assert called["called"].tolist() == ["yes", "yes", "no", "yes"]
+    assert called["probability"].tolist() == pytest.approx([0.3, 0.3, 0.9, 0.9])
+    cases = worst_cases(called)
+    assert cases["row_id"].tolist() == [3, 2, 1]
+    assert (called["called"] == called["outcome"]).mean() == 0.25
 
 
 def called(outcome, right):
@@ -83,7 +101,10 @@ def test_the_report_shows_the_worst_cases_with_their_pictures(tmp_path):
     html = (tmp_path / "report" / "report.html").read_text()
     page = Page(html)
     told = read_predictions(run.folder)
-    worst = worst_cases(told.frame, told.classes)
+    threshold = json.loads((run.folder / "evaluation.json").read_text())["parts"]["test"][
+        "threshold"
+    ]
+    worst = worst_cases(called_rows(told.frame, told.classes, told.positive, threshold))
     assert "Where it was most wrong" in page.text
     sources = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
     shown = [row for row in worst.head(8)["row_id"] if row != 3]

@@ -38,6 +38,8 @@ from tests.test_pages import (  # noqa: F401 - a fixture that all tests of pages
     words,
 )
 
+UNUSUAL_RUN = []
+
 
 def keep(dataset):
     """Keep a data set in a visitor's workspace and return both."""
@@ -288,3 +290,30 @@ def test_an_unusual_image_is_warned_of_and_a_usual_one_described():
     app = AppTest.from_function(page).run()
     assert ["“front”" in warning.value for warning in app.warning] == [True]
     assert ["20%" in caption.value for caption in app.caption] == [True]
+
+
+def test_results_show_the_most_unusual_test_images_of_a_model_that_can_tell(monkeypatch, tmp_path):
+    def page():
+        from pages.parts.unusual import show_unusual
+        from tests.test_pages_images import UNUSUAL_RUN
+
+        show_unusual(UNUSUAL_RUN[0], None)
+
+    dataset = phantom_dataset(6, 48, media=tmp_path / "media")
+    monkeypatch.setattr("pages.parts.unusual.read_columns", lambda _: list(dataset.columns))
+    monkeypatch.setattr("pages.parts.unusual.has_table", lambda _: True)
+    monkeypatch.setattr("pages.parts.unusual.state.table_of", lambda _: dataset)
+    told = {"images": [{"row": 4, "share": 1.0}, {"row": 2, "share": 0.5}], "looked": 40,
+            "beyond": 7}  # fmt: skip
+    monkeypatch.setattr("pages.parts.unusual.question", lambda *_, **__: told)
+    image = SimpleNamespace(pretrain=5)
+    UNUSUAL_RUN[:] = [SimpleNamespace(folder=tmp_path, workspace="w", id="r", dataset="d",
+                                      config=SimpleNamespace(image=image))]  # fmt: skip
+    app = AppTest.from_function(page).run()
+    check(app)
+    assert "Of 40 test images 7 are more unusual than 95% of training images; about 2" in words(app)
+    assert [c.value for c in app.caption] == [
+        "Row 5: more unusual than 100%", "Row 3: more unusual than 50%",
+    ]  # fmt: skip
+    image.pretrain = 0
+    assert not words(AppTest.from_function(page).run())

@@ -13,11 +13,14 @@ from medcore.apply import open_run, predict_patient
 from medcore.config import RunConfig, change_config
 from medcore.data import configure_dataset
 from medcore.data.media import MediaFolder
-from medcore.errors import FitError
+from medcore.errors import ConfigError, FitError
+from medcore.explanation.likeness import SHOWN, UNUSUAL, find_unusual
+from medcore.explanation.subject import open_subject
 from medcore.prepare import fit_preparation, prepare_rows
 from medcore.recipes.looking import unlabelled_rows
 from medcore.records import Column, Watch
 from medcore.report.claim import _say_start
+from medcore.report.making import say_training
 from medcore.train.pretraining import train_autoencoder, unusual_shares
 from tests.picture_rows import draw_picture, picture_dataset
 from tests.prepared_rows import KeptCheckpoint, finish, fit
@@ -158,6 +161,43 @@ def test_a_run_with_pre_training_says_how_unusual_a_new_picture_is(tmp_path):
     assert shares.pop("usual") < 1
     assert set(shares.values()) == {1.0}
     assert predict_patient(deployed, {"scan": None})["unusual_images"] == {"scan": None}
+    subject = open_subject(folder, dataset)
+    told = find_unusual(subject, "scan")
+    found = [image["share"] for image in told["images"]]
+    assert found == sorted(found, reverse=True) and len(found) == SHOWN
+    assert told["looked"] == len(subject.judged)
+    each = {
+        row: predict_patient(deployed, {"scan": str(dataset.media / name)})
+        for row, name in dataset.frame["scan"][subject.judged].items()
+    }
+    shares = pd.Series({row: said["unusual_images"]["scan"] for row, said in each.items()})
+    assert found == pytest.approx(shares.nlargest(SHOWN).tolist())
+    assert told["beyond"] == (shares >= UNUSUAL).sum()
+    with pytest.raises(ConfigError, match="cannot tell how unusual"):
+        find_unusual(subject, "place")
+
+
+def test_the_report_says_how_training_images_were_changed():
+    def said(**changes):
+        spec = {"epochs": [], "best_epoch": 3}
+        column = SimpleNamespace(kind="image", role="input")
+        config = settings(**changes)
+        facts = SimpleNamespace(
+            model={"members": [{"spec": spec}]}, config=config, columns=[column]
+        )
+        return say_training(facts).split("Augmentation: ")[1]
+
+    none = {f"image__{name}": 0.0 for name in
+            ("rotate", "shift", "zoom", "intensity", "noise", "erase")}  # fmt: skip
+    assert said(**none, image__flips="none") == "none."
+    assert said(**none | {"image__rotate": 10, "image__erase": 0.25}, image__flips="both") == (
+        "turned by up to (degrees) 10, chance of erasing 0.25, mirrored sideways and upside down."
+    )
+    chest = said(image__modality="radiograph")
+    assert "turned by up to" in chest and "mirrored" not in chest
+    assert said(**none, image__flips="horizontal", augment__mixup=0.2) == (
+        "mixup 0.2, mirrored sideways."
+    )
 
 
 def test_the_report_says_what_networks_started_from():

@@ -15,27 +15,42 @@ FEWEST, MOST_GROUPS, PIECES = 10, 12, 3
 TOLD = ("outcome", "event")
 
 
-def worst_cases(frame: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Return the test rows called wrongly, those the model was surest of first.
+def worst_cases(called: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `called_rows` called wrongly, those the model was surest of first."""
+    wrong = called[called["called"] != called["outcome"]]
+    return wrong.sort_values("surest", ascending=False, ignore_index=True, kind="stable").drop(
+        columns="surest"
+    )
 
-    `frame` and `classes` are those of `Predictions`. Columns row_id, outcome, called and
-    probability (of the class that was called, the likeliest).
+
+def called_rows(
+    frame: pd.DataFrame,
+    classes: Sequence[str],
+    positive: str | None = None,
+    threshold: float | None = None,
+) -> pd.DataFrame:
+    """Return what each test row is and was called: row_id, outcome, called, probability, surest.
+
+    `frame`, `classes` and `positive` are those of `Predictions`. Of two classes a row is called
+    what it is judged as, at the `threshold`; without one, by the likeliest class. `probability` is
+    that of the class called, `surest` from 0 at the border between classes to 1.
     """
-    table = called_rows(frame, classes)
-    wrong = table[table["called"] != table["outcome"]]
-    return wrong.sort_values("probability", ascending=False, ignore_index=True, kind="stable")
-
-
-def called_rows(frame: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Return what each test row is and was called: row_id, outcome, called, probability."""
     own = frame[(frame["model"] == "model") & (frame["part"] == "test")]
     risks = own[[f"p_{name}" for name in classes]].to_numpy(np.float64)
+    place, surest = risks.argmax(axis=1), risks.max(axis=1)
+    if threshold is not None and positive is not None and len(classes) == 2:
+        one = list(classes).index(positive)
+        alarm = risks[:, one] >= threshold
+        place = np.where(alarm, one, 1 - one)
+        room = np.where(alarm, 1 - threshold, threshold)
+        surest = np.abs(risks[:, one] - threshold) / np.maximum(room, 1e-9)
     return pd.DataFrame(
         {
             "row_id": own["row_id"].to_numpy(),
             "outcome": own["outcome"].astype(str).to_numpy(),
-            "called": np.array(classes, dtype=object)[risks.argmax(axis=1)],
-            "probability": risks.max(axis=1),
+            "called": np.array(classes, dtype=object)[place],
+            "probability": np.take_along_axis(risks, place[:, None], axis=1)[:, 0],
+            "surest": surest,
         }
     )
 

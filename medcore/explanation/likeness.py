@@ -1,4 +1,4 @@
-"""The training images that a model's network takes for most alike one image, and their outcomes."""
+"""Which training images are most like one, and which test images are most unlike all of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import pandas as pd
 
 from medcore.errors import ConfigError
 from medcore.explanation.subject import Subject
+from medcore.prepare import prepare_rows
 from medcore.recipes.embeddings import NEIGHBOURS, embed_column, looking_member, read_embeddings
 
 # A patient has one of the classes.
 ONE_OF = ("binary", "multiclass")
+UNUSUAL, SHOWN = 0.95, 5
 
 
 def find_similar(
@@ -57,6 +59,27 @@ def find_similar(
         "chance": min(1.0, NEIGHBOURS / max(1, len(kept.row_id) - 1)),
         "network": member.name,
     }
+
+
+def find_unusual(subject: Subject, column: str) -> dict[str, Any]:
+    """Return the judged images most unlike those that the model learned from, JSON-ready.
+
+    `images`: `row` and `share` (of training images that are less unusual) of the first few;
+    `looked`: how many were looked at; `beyond`: how many have a share of at least `UNUSUAL`.
+    Raises `ConfigError` for a model without an autoencoder of that column.
+    """
+    from medcore.train.pretraining import unusual_shares
+
+    model = subject.deployed.model
+    if column not in model.looked:
+        raise ConfigError(f"This model cannot tell how unusual an image in '{column}' is.")
+    block = prepare_rows(model.preparations[0], subject.dataset, subject.judged).blocks[column]
+    shares = unusual_shares(model.looked[column], block)
+    there = np.flatnonzero(~np.isnan(shares))
+    order = there[np.argsort(-shares[there], kind="stable")]
+    images = [{"row": int(subject.judged[n]), "share": float(shares[n])} for n in order[:SHOWN]]
+    beyond = int((shares[there] >= UNUSUAL).sum())
+    return {"images": images, "looked": len(there), "beyond": beyond}
 
 
 def _shares(outcomes: pd.Series) -> dict[str, float]:

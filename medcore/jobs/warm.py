@@ -42,9 +42,8 @@ def ask(home: Home, request: dict[str, Any], timeout: float = 60) -> dict[str, A
     "run_folder": path}` answers `{"numbers": …}`, as of `medcore.apply.describe_numbers`.
     `{"do": "explain_patient", "run_folder": path, "workspace": id, "dataset": id, "values":
     {column: value or None}}` answers as `medcore.explanation.patient.explain_patient`;
-    `explain_image`, `explain_note` and `similar_images` as the functions of `medcore.explanation`
-    of that kind.
-    `predict_course` and `explain_course` as those of `medcore.explanation.course`.
+    `explain_image`, `explain_note`, `similar_images` and `unusual_images` as the functions of
+    `medcore.explanation` of that kind, `predict_course` and `explain_course` as those of `.course`.
     `{"do": "ping"}` answers `{"pid": …}`. Raises `MedcoreError` with the sentence of what went
     wrong, `JobError` when the worker crashed or took longer than `timeout` seconds; the next
     request starts a fresh one.
@@ -250,38 +249,42 @@ def _explain_patient(request: Mapping[str, Any]) -> dict[str, Any]:
     return explain_patient(_open_cohort(folder, *place, _stamp(folder)), request["values"])
 
 
+def _subject(request: Mapping[str, Any]) -> Any:
+    folder = Path(request["run_folder"])
+    return _open_cohort(folder, request["workspace"], request["dataset"], _stamp(folder)).subject
+
+
 def _explain_image(request: Mapping[str, Any]) -> dict[str, Any]:
     from medcore.explanation.images import explain_image
 
-    folder = Path(request["run_folder"])
-    cohort = _open_cohort(folder, request["workspace"], request["dataset"], _stamp(folder))
     asked = (request["row"], request["column"], request["target"], request["method"])
-    return explain_image(cohort.subject, *asked)
+    return explain_image(_subject(request), *asked)
 
 
 def _explain_note(request: Mapping[str, Any]) -> dict[str, Any]:
     from medcore.explanation.notes import explain_note
 
-    folder = Path(request["run_folder"])
-    cohort = _open_cohort(folder, request["workspace"], request["dataset"], _stamp(folder))
-    return explain_note(cohort.subject, request["row"], request["column"], request["target"])
+    return explain_note(_subject(request), request["row"], request["column"], request["target"])
 
 
 def _similar_images(request: Mapping[str, Any]) -> dict[str, Any]:
     from medcore.explanation.likeness import find_similar
 
-    folder = Path(request["run_folder"])
-    cohort = _open_cohort(folder, request["workspace"], request["dataset"], _stamp(folder))
     asked = {"row": request.get("row"), "vector": request.get("vector")}
-    return find_similar(cohort.subject, folder, request["column"], **asked)
+    folder = Path(request["run_folder"])
+    return find_similar(_subject(request), folder, request["column"], **asked)
+
+
+def _unusual_images(request: Mapping[str, Any]) -> dict[str, Any]:
+    from medcore.explanation.likeness import find_unusual
+
+    return find_unusual(_subject(request), request["column"])
 
 
 def _explain_sound(request: Mapping[str, Any]) -> dict[str, Any]:
     from medcore.explanation.sounds import explain_sound
 
-    folder = Path(request["run_folder"])
-    cohort = _open_cohort(folder, request["workspace"], request["dataset"], _stamp(folder))
-    return explain_sound(cohort.subject, request["row"], request["column"], request["target"])
+    return explain_sound(_subject(request), request["row"], request["column"], request["target"])
 
 
 def _predict_course(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -295,9 +298,7 @@ def _predict_course(request: Mapping[str, Any]) -> dict[str, Any]:
 def _explain_course(request: Mapping[str, Any]) -> dict[str, Any]:
     from medcore.explanation.course import explain_course
 
-    folder = Path(request["run_folder"])
-    cohort = _open_cohort(folder, request["workspace"], request["dataset"], _stamp(folder))
-    return explain_course(cohort.subject, request["row"], request["target"])
+    return explain_course(_subject(request), request["row"], request["target"])
 
 
 def _stamp(folder: Path) -> tuple[int, ...]:
@@ -334,6 +335,7 @@ ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "predict_course": _predict_course,
     "explain_course": _explain_course,
     "similar_images": _similar_images,
+    "unusual_images": _unusual_images,
     "explain_sound": _explain_sound,
 }
 

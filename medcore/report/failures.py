@@ -30,12 +30,14 @@ def failures_section(facts: Facts, dataset: Dataset | None) -> Section | None:
     if not images or facts.evaluation.task not in TASKS:
         return None
     told = read_predictions(facts.folder)
-    called = called_rows(told.frame, told.classes)
-    worst = worst_cases(told.frame, told.classes)
+    threshold = facts.evaluation.parts["test"].threshold
+    called = called_rows(told.frame, told.classes, told.positive, threshold)
+    worst = worst_cases(called)
     if called.empty:
         return None
     said = [
-        f"{len(worst):,} of {len(called):,} test rows belong to another class than the likeliest."
+        f"{len(worst):,} of {len(called):,} test rows are called wrongly, "
+        + ("by the likeliest class." if threshold is None else f"at the threshold {threshold:.2f}.")
     ]
     pictures: list[Markup] = []
     if len(worst):

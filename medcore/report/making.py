@@ -84,6 +84,9 @@ def say_model(facts: Facts) -> str:
     return f"{words}."
 
 
+MIRRORED = {"horizontal": "sideways", "both": "sideways and upside down"}
+
+
 def say_training(facts: Facts) -> str:
     """How it was trained: optimiser, epochs, stopping."""
     specs = [m["spec"] for m in facts.model.get("members", []) if "epochs" in m["spec"]]
@@ -112,7 +115,7 @@ def _image_changes(image: ImageConfig) -> dict[str, float | str]:
         "zoomed by up to": made.zoom, "brightness and contrast by up to": made.intensity,
         "image noise": made.noise, "chance of erasing": made.erase,
     }  # fmt: skip
-    mirrored = {} if made.flips == "none" else {"mirrored": made.flips}
+    mirrored = {} if made.flips == "none" else {"mirrored": MIRRORED[made.flips]}
     return {name: value for name, value in words.items() if value} | mirrored
 
 

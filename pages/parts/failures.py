@@ -32,21 +32,24 @@ def show_failures(run: Run, evaluation: Evaluation) -> None:
     except MedcoreError:
         return
     told = load_predictions(run.folder, finding_of(run, evaluation))
-    cases = worst_cases(told.frame, told.classes)
+    threshold = evaluation.parts["test"].threshold
+    called = called_rows(told.frame, told.classes, told.positive, threshold)
+    cases = worst_cases(called)
     st.subheader("Where it was most wrong", anchor=False)
     if cases.empty:
         st.markdown("Not one test patient was called wrongly.")
         return
     st.markdown(
-        f"{len(cases):,} test patients belong to another class than the likeliest. Those the model "
-        "was surest of come first: look for poor images or recordings, wrong labels, and what they "
-        "share."
+        f"Of {len(called):,} test patients {len(cases):,} are called wrongly, "
+        + ("by the likeliest class" if threshold is None else f"at the threshold {threshold:.2f}")
+        + ". Those the model was surest of come first: look for poor images or recordings, wrong "
+        "labels, and what they share."
     )
     for four in batched(list(cases.head(MOST).itertuples()), ROW):
         for place, case in zip(st.columns(ROW), four, strict=False):
             with place:
                 _show_case(dataset, pictures[0], case)
-    _show_shared(dataset, called_rows(told.frame, told.classes))
+    _show_shared(dataset, called)
     with st.expander("All of them in a table"):
         st.dataframe(
             cases.assign(row_id=cases["row_id"] + 1), hide_index=True, key="worst_cases",

@@ -61,8 +61,19 @@ def choose_newcomers(run: Run) -> DatasetRow | None:
     workspace = state.current().workspace
     rows = {row.id: row for row in list_datasets(workspace) if row.id != run.dataset}
     left, right = st.columns(2)
+    pictures = any(c.kind == "image" and c.role == "input" for c in read_columns(run.folder))
     with right:
-        file = st.file_uploader("Bring a table of new patients", key=f"newcomers_{run.id}")
+        if pictures:
+            st.caption(
+                "Bring new images, with what became of the patients, on Data; then take this model "
+                "into use again on Workspace, and choose them here."
+            )
+            state.link("data", "Bring images on Data", ":material/upload:")
+        file = (
+            None
+            if pictures
+            else st.file_uploader("Bring a table of new patients", key=f"newcomers_{run.id}")
+        )
         if file is not None and st.button("Read it", key="read_newcomers"):
             path = stage_upload(workspace, file.name, file)
             st.session_state[IMPORT] = start_import(workspace, path, file.name).id

@@ -95,7 +95,8 @@ def show_viewer(dataset: Dataset, column: str, labels: pd.Series) -> None:
     """Show one image with its window, its slices, its histogram and what its header says."""
     assert dataset.media is not None
     present = dataset.frame.index[dataset.frame[column].notna()]
-    left, right = st.columns([3, 2])
+    # The five windows of a CT must fit beside the image.
+    left, right = st.columns([5, 4])
     with right:
         row = int(st.number_input(
             "Row", int(present[0]) + 1, int(present[-1]) + 1, int(present[0]) + 1, key="view_row"
@@ -139,8 +140,7 @@ def _choose_window(plane: np.ndarray, name: str) -> Window:
         presets |= CT_WINDOWS
     chosen = WHOLE
     if len(presets) > 1:
-        # Pills go on in the next line where there is little room; other buttons would be cut off.
-        chosen = st.pills(
+        chosen = st.segmented_control(
             "Window", list(presets), default=WHOLE, format_func=str.capitalize, key="view_window",
             help="Which Hounsfield units are told apart: lung −600 ± 750, bone 400 ± 900, brain "
             "40 ± 40, subdural 75 ± 107.",
@@ -148,14 +148,14 @@ def _choose_window(plane: np.ndarray, name: str) -> Window:
     start = presets[chosen]
     key = f"{name[:8]}_{chosen}"
     reach = max(high - low, start.width, 1.0)
-    written = "%.0f" if reach > FINE else "%.2f"
+    step, written = (1.0, "%.0f") if reach > FINE else (0.01, "%.2f")
     centre = st.slider(
         "Level (middle of the window)", low - reach / 2, high + reach / 2, float(start.centre),
-        format=written, key=f"level_{key}",
+        step=step, format=written, key=f"level_{key}",
     )  # fmt: skip
     width = st.slider(
         "Width (contrast: narrower is stronger)", min(2.0, reach / 50), 1.5 * reach,
-        float(start.width), format=written, key=f"width_{key}",
+        float(start.width), step=step, format=written, key=f"width_{key}",
     )  # fmt: skip
     return Window(centre, width)
 
