@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from medcore.checks import check_dataset
 from medcore.config import RunConfig, change_config
 from medcore.data import Wishes, configure_dataset, open_dataset, read_table_isolated
 from medcore.data.media import MediaFolder, decode_image, image_shape, read_image
 from medcore.data.sources import read_source
 from medcore.errors import DataError
+from medcore.prepare.images import fit_image
 from medcore.split import make_split
 from medcore.store import load_dataset, local_workspace, open_home, save_dataset
 
@@ -185,6 +187,32 @@ def test_folders_that_are_said_to_be_no_classes_are_patients(tmp_path):
     assert "Ann" not in dataset.frame.to_string()
 
 
+def test_empty_pictures_and_a_mixture_of_colour_and_grey_are_findings_with_their_counts(tmp_path):
+    files = {f"{'ab'[n % 2]}/{n}.png": as_png(a_picture(colour=n < 4)) for n in range(10)}
+    files |= {f"a/black{n}.png": as_png(np.zeros((12, 12), np.uint8)) for n in range(2)}
+    dataset = read(write_zip(tmp_path / "a.zip", files), tmp_path)
+    found = {f.code: f for f in check_dataset(dataset)}
+    mixed = found["mixed_colour"]
+    assert mixed.title == "4 of 12 images are in colour, 8 are grey"
+    assert "In colour by label: a: 2 of 7; b: 2 of 5." in mixed.detail
+    assert found["flat_images"].title.startswith("2 of 12 images are empty")
+    assert found["flat_images"].severity == "warning"
+    assert dataset.column("image_colour").role == "ignored"
+    assert fit_image("image", dataset.frame["image"], dataset, RunConfig()).shape.channels == 3
+
+
+def test_pictures_that_are_all_empty_stop_and_usual_ones_are_not_spoken_of(tmp_path):
+    files = {f"{'ab'[n % 2]}/{n}.png": as_png(np.zeros((12, 12), np.uint8)) for n in range(6)}
+    dataset = read(write_zip(tmp_path / "a.zip", files), tmp_path)
+    found = {f.code: f for f in check_dataset(dataset)}
+    assert found["flat_images"].severity == "stop"
+    assert "mixed_colour" not in found
+    assert ".png" not in str(found)
+    files = {f"{'ab'[n % 2]}/{n}.png": as_png(a_picture()) for n in range(6)}
+    usual = read(write_zip(tmp_path / "b.zip", files), tmp_path / "b")
+    assert not {"image_colour", "image_content"} & set(usual.frame.columns)
+
+
 def test_unreadable_images_are_named_with_their_reason_and_the_rest_goes_on(tmp_path):
     moving = io.BytesIO()
     frames = [Image.fromarray(a_picture()) for _ in range(3)]
@@ -202,7 +230,7 @@ def test_unreadable_images_are_named_with_their_reason_and_the_rest_goes_on(tmp_
     (entry,) = [e for e in dataset.ledger if e.step == "unreadable images"]
     assert (entry.rows_in, entry.rows_out) == (6, 1)
     for name, words in {
-        "cut": "cannot be decoded", "moving": "animation of 3", "huge": "more pixels",
+        "cut": "cannot be decoded", "moving": "animation of 3", "huge": "1,600,000,000 pixels",
         "words": "not an image", "empty": "is empty",
     }.items():  # fmt: skip
         assert f"'b/{name}." in entry.reason and words in entry.reason

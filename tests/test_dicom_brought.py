@@ -274,6 +274,22 @@ def test_what_cannot_be_read_is_listed_by_its_place_and_the_rest_goes_on(tmp_pat
     assert read_audit(dataset.media)["refused"]
 
 
+def test_a_file_cut_off_before_its_pixels_is_told_from_one_that_holds_no_image(tmp_path):
+    files = {"1.dcm": image("1"), "2.dcm": image("2")[:700]}
+    raw = image("3")
+    files["3.dcm"] = raw[: raw.index(b"\xe0\x7f\x10\x00")]
+    told = " ".join(e.reason for e in read(pack(tmp_path / "x.zip", files), tmp_path).ledger)
+    assert "File 3 (.dcm) ends before its pixels (CT Image)." in told
+
+
+def test_dicom_pictures_that_are_empty_are_found(tmp_path):
+    files = {f"{n}.dcm": image(str(n), n) for n in range(3)}
+    files["black.dcm"] = to_bytes(make_header(np.zeros((9, 9), np.uint16), PatientID="9"))
+    dataset = read(pack(tmp_path / "x.zip", files), tmp_path)
+    assert dataset.frame["image_content"].eq("one flat value").sum() == 1
+    assert "image_colour" not in dataset.frame.columns
+
+
 def test_nothing_readable_is_refused_with_the_first_reason(tmp_path):
     path = pack(tmp_path / "x.zip", {"a.dcm": b"DICM", "b.dcm": b"no"})
     with pytest.raises(DataError, match=r"No image of 'x\.zip' can be read\. File 1"):

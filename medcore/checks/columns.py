@@ -298,10 +298,13 @@ def _check_constant(column: Column, values: pd.Series) -> Iterator[Finding]:
     share = counts.iloc[0] / len(known)
     repair = Repair(action="ignore_column", column=column.name)
     if len(counts) == 1 and not values.isna().any():
-        title = f"{column.name} has the same value in every row"
+        picture = column.kind == "image"
+        what = "is the same picture" if picture else "has the same value"
+        # The name under which a picture is kept tells nobody anything.
+        evidence = {} if picture else {"value": str(counts.index[0])}
         yield Finding(
-            "constant", "warning", (column.name,), title, "It cannot inform a model.",
-            {"value": str(counts.index[0])}, repair,
+            "constant", "warning", (column.name,), f"{column.name} {what} in every row",
+            "It cannot inform a model.", evidence, repair,
         )  # fmt: skip
     elif share >= NEAR_CONSTANT and len(counts) > 1:
         others = int(len(known) - counts.iloc[0])

@@ -117,7 +117,7 @@ def _collect(folder: Path, path: Path) -> Dataset:
     if not answer.is_file():
         raise DataError(
             f"'{path.name}' could not be read: it broke the reader or needed too much memory. "
-            "Save it as CSV and try again."
+            "Save a table as CSV, or bring fewer or smaller images, and try again."
         )
     values = json.loads(answer.read_text(encoding="utf-8"))
     if "error" in values:

@@ -18,6 +18,7 @@ from medcore.data.media.arrays import is_array_file, read_arrays
 from medcore.data.media.files import MediaFolder
 from medcore.data.media.folders import read_folder
 from medcore.data.media.formats import find_format, is_media
+from medcore.data.media.looks import is_telling
 from medcore.data.media.pictures import HEAD_BYTES
 from medcore.data.media.tables import media_dataset
 from medcore.data.media.zips import unpack_zip
@@ -107,7 +108,7 @@ def _read_single(path: Path, media: Path, name: str, sha256: str) -> Dataset:
     frame = pd.DataFrame({format.kind: [kept.name], "file": [path.name]}).astype("string")
     frame = frame.assign(**kept.facts)
     columns = [Column(format.kind, format.kind, "input"), Column("file", "category", "ignored")]
-    columns += format.facts
+    columns += [fact for fact in format.facts if is_telling(fact, frame[fact.name])]
     return media_dataset(frame, columns, name, path.name, sha256, media)
 
 

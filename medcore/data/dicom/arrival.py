@@ -22,6 +22,7 @@ from medcore.data.dicom.joining import Keys, path_keys
 from medcore.data.dicom.members import Member
 from medcore.data.dicom.pseudonyms import Pseudonyms
 from medcore.data.dicom.series import Series, group_slices, locate
+from medcore.data.media.looks import describe_look
 from medcore.errors import DataError
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def _make_row(
     row = read_facts(head, pseudonyms.site_of(first.header), read_date(head, "StudyDate"), series)
     row["images"] = len(joined.values)
     row["text_in_image"] = "suspected: " + "; ".join(reasons) if reasons else "none seen"
+    row |= describe_look(joined.values, joined.colour)
     row["image"] = keep(encode_cleaned(head, joined, first.header), "dcm")
     names = path_keys([one.member.name for one in whole])
     return row, Keys(names | _identifiers([one.header for one in whole]))

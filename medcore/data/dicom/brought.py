@@ -24,6 +24,7 @@ from medcore.data.kinds import list_categories, settle_types
 from medcore.data.media.account import count_things, say_files, write_audit
 from medcore.data.media.classes import Places, read_places, say_classes
 from medcore.data.media.files import MediaFolder
+from medcore.data.media.looks import LOOKS, describe_look, is_telling
 from medcore.data.media.pictures import decode_image
 from medcore.data.table import hash_file, read_table
 from medcore.errors import DataError
@@ -161,6 +162,7 @@ def _read_image(member: Member, folder: MediaFolder, arrived: Arrived) -> None:
             "text_in_image": "suspected: something like letters stands near its edge"
             if written
             else "none seen",
+            **describe_look(pixels, pixels.ndim == 3 and not picture.volume),
         }
     )
     arrived.keys.append(Keys(path_keys([member.name])))
@@ -176,9 +178,9 @@ def _tabulate(arrived: Arrived) -> tuple[pd.DataFrame, list[Column]]:
     whole = pd.DataFrame(arrived.rows)
     frame = pd.DataFrame({"image": whole["image"].astype("string")})
     columns = [Column("image", "image", "input", note="Cleaned of what tells who it is of.")]
-    for column in COLUMNS:
+    for column in (*COLUMNS, *LOOKS):
         values = whole.get(column.name)
-        if values is None or values.isna().all():
+        if values is None or values.isna().all() or not is_telling(column, values):
             continue
         if column.kind == "date":
             frame[column.name] = pd.to_datetime(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # Decoded bytes of one file; more is refused from its header, before any pixel is touched.
 MOST_BYTES = 2**30
+MOST_UNFOLDED = 2**29
+HEAD_BYTES, DEFLATED = 4096, b"1.2.840.10008.1.2.1.99"
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 PACKAGES = {
     "1.2.840.10008.1.2.4.5": "python-gdcm",
@@ -45,12 +48,32 @@ def read_header(source: BinaryIO) -> Dataset:
     """
     import pydicom
 
+    _check_unfolded(source)
     header = pydicom.dcmread(source, force=True)
     if any(name in header for name in PIXELS):
         return header
     if "SOPClassUID" in header or "Rows" in header:
-        raise DataError(f"holds no image ({_name_class(header)})")
+        kind = _name_class(header)
+        if "Image" in kind:
+            raise DataError(f"ends before its pixels ({kind})")
+        raise DataError(f"holds no image ({kind})")
     raise DataError("is not a DICOM image")
+
+
+def _check_unfolded(source: BinaryIO) -> None:
+    """Refuse a deflated file that would unfold too far, before all of it is in memory."""
+    head = source.read(HEAD_BYTES)
+    source.seek(0)
+    start = 144 + int.from_bytes(head[140:144], "little")
+    if head[128:132] != b"DICM" or DEFLATED not in head[:start]:
+        return
+    unpacker, left, size = zlib.decompressobj(-zlib.MAX_WBITS), source.read()[start:], 0
+    source.seek(0)
+    while left and not unpacker.eof and size <= MOST_UNFOLDED:
+        size += len(unpacker.decompress(left, 2**20))
+        left = unpacker.unconsumed_tail
+    if size > MOST_UNFOLDED:
+        raise DataError(f"would unfold to more than {MOST_UNFOLDED // 2**20:,} MB")
 
 
 def _name_class(header: Dataset) -> str:

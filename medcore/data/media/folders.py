@@ -15,6 +15,7 @@ from medcore.data.media.account import count_things, say_files, write_audit
 from medcore.data.media.classes import find_people, read_places, say_classes
 from medcore.data.media.files import MediaFolder
 from medcore.data.media.formats import FORMATS, Format, find_format, is_media
+from medcore.data.media.looks import is_telling
 from medcore.data.media.said import add_texts, find_texts
 from medcore.data.media.tables import media_dataset
 from medcore.data.media.zips import MOST_ENTRIES, is_listed
@@ -120,7 +121,10 @@ def _add_facts(
         free = column.name if column.name not in frame.columns else f"{column.name}_medcore"
         known = {file: facts[column.name] for file, facts in decoded.facts.items()}
         kind = "float64" if column.kind == "number" else "string"
-        frame[free] = files.map(known, na_action="ignore").astype(kind)
+        values = files.map(known, na_action="ignore").astype(kind)
+        if not is_telling(column, values):
+            continue
+        frame[free] = values
         columns.append(replace(column, name=free))
     return frame, columns
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from medcore.config import Kind
 from medcore.data.media.files import MediaFolder
+from medcore.data.media.looks import LOOKS, describe_look
 from medcore.data.media.pictures import decode_image, is_image
 from medcore.data.media.signals import decode_signal, is_long, is_signal
 from medcore.errors import DataError
@@ -61,7 +62,9 @@ def is_sound(name: str) -> bool:
 
 
 def _keep_image(path: Path, told: str, folder: MediaFolder) -> Kept:
-    return Kept(folder.add(decode_image(path, told).pixels))
+    picture = decode_image(path, told)
+    colour = picture.pixels.ndim == 3 and not picture.volume
+    return Kept(folder.add(picture.pixels), describe_look(picture.pixels, colour))
 
 
 def _keep_sound(path: Path, told: str, folder: MediaFolder) -> Kept:
@@ -81,7 +84,7 @@ def _keep_signal(path: Path, told: str, folder: MediaFolder) -> Kept:
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("image", "images", "PNG, JPEG and the like", is_image, _keep_image),
+    Format("image", "images", "PNG, JPEG and the like", is_image, _keep_image, LOOKS),
     Format("audio", "recordings", "WAV, FLAC, MP3, OGG and M4A", is_sound, _keep_sound, FACTS),
     Format(
         "series", "waveforms", ".npy, and CSV in folders", is_signal, _keep_signal, SIGNAL_FACTS

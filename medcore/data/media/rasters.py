@@ -56,8 +56,13 @@ def decode_raster(path: Path, name: str) -> Picture:
             return Picture(plain_pixels(ImageOps.exif_transpose(image)))
     except DataError:
         raise
-    except Image.DecompressionBombError:
-        raise DataError(f"'{name}' has more pixels than is read; make it smaller.") from None
+    except Image.DecompressionBombError as error:
+        count = next((int(word) for word in str(error).replace("(", " ").split()
+                      if word.isdigit()), 0)  # fmt: skip
+        size = f"{count:,} pixels; " if count else "more pixels than is read; "
+        raise DataError(
+            f"'{name}' has {size}at most {MOST_PIXELS:,} are read. Make it smaller."
+        ) from None
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError) as error:
         reason = str(error).strip().rstrip(".") or type(error).__name__
         reason = reason.replace(str(path), name)

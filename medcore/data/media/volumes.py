@@ -13,6 +13,8 @@ from medcore.data.refusal import reading
 from medcore.errors import DataError
 
 MOST_VOXELS = 2**28
+# Enough for the header; extensions may follow.
+HEAD_BYTES = 4096
 TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 SHUFFLED = "its pages differ in size or colour; save them as files of their own"
 
@@ -72,14 +74,19 @@ def decode_nifti(path: Path, name: str) -> Picture:
 def _decode_nifti(raw: bytes) -> Picture:
     import nibabel
 
-    if raw[:2] == b"\x1f\x8b":
-        raw = _unpack(raw)
+    packed = raw if raw[:2] == b"\x1f\x8b" else b""
+    if packed:
+        raw = _unpack(packed, HEAD_BYTES)
     kind = nibabel.Nifti2Image if raw[:4] in (b"\x1c\2\0\0", b"\0\0\2\x1c") else nibabel.Nifti1Image
     image: Any = kind.from_bytes(raw)
     voxels = int(np.prod(image.shape[:3], dtype=np.float64))
     if not 1 <= voxels <= MOST_VOXELS or len(image.shape) < 2:
         raise DataError(f"says that it is {' × '.join(f'{n:,}' for n in image.shape)} voxels")
     size = int(image.dataobj.offset) + voxels * image.get_data_dtype().itemsize
+    if packed:
+        # No more than the header speaks of, whatever the rest would unfold to.
+        raw = _unpack(packed, size * max(1, int(np.prod(image.shape[3:], dtype=np.float64))))
+        image = kind.from_bytes(raw)
     if len(raw) < size:
         raise DataError(f"ends early ({len(raw):,} of {size:,} bytes are there)")
     while len(image.shape) > 3:
@@ -98,13 +105,12 @@ def _first(image: Any) -> Any:
     return image.slicer[(slice(None),) * 4 + (0,) * (len(image.shape) - 4)]
 
 
-def _unpack(raw: bytes) -> bytes:
+def _unpack(raw: bytes, size: int) -> bytes:
     most = MOST_VOXELS * 8
-    # Not by the file-like reader: it would reserve all that it may read at most.
-    unpacked = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(raw, most + 1)
-    if len(unpacked) > most:
+    if size > most:
         raise DataError(f"would unfold to more than {most // 2**30} GB")
-    return unpacked
+    # Not by the file-like reader: it would reserve all that it may read at most.
+    return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(raw, size)
 
 
 def _plain(values: np.ndarray) -> np.ndarray:

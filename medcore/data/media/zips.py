@@ -53,11 +53,19 @@ def check_entries(
     for entry in found:
         place = PurePosixPath(entry.filename.replace("\\", "/"))
         if place.is_absolute() or ".." in place.parts or ":" in entry.filename:
-            raise DataError(f"'{name}' holds a file that leads out of it; it is not unpacked.")
+            raise DataError(
+                f"'{name}' holds a file whose name leads out of it (with '..', say); nothing of it "
+                "was unpacked. Pack the files again from one folder."
+            )
         if entry.flag_bits & 1:
             raise DataError(f"'{name}' is locked with a password; bring it without one.")
         if entry.file_size > SMALL and entry.file_size > MOST_RATIO * max(1, entry.compress_size):
-            raise DataError(f"'{name}' would unfold too far to be trusted; it is not unpacked.")
+            times = entry.file_size // max(1, entry.compress_size)
+            raise DataError(
+                f"'{name}' holds a file of {entry.file_size / 2**20:,.0f} MB that was packed "
+                f"{times:,} times smaller: it would unfold too far to be trusted, and nothing was "
+                "unpacked. Pack the files again without it."
+            )
         link = stat.S_ISLNK(entry.external_attr >> 16)
         if not entry.is_dir() and not link and is_listed(entry.filename):
             kept.append((entry, place))
