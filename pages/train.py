@@ -4,13 +4,13 @@ import streamlit as st
 
 from medcore.checks import check_size
 from medcore.config import RunConfig, change_config
-from medcore.data import assign_columns, configure_dataset, has_visits
+from medcore.data import assign_columns, configure_dataset, has_visits, told_modality
 from medcore.errors import MedcoreError
 from medcore.jobs import start_run
 from pages.parts import state
 from pages.parts.arms import asks_effect
 from pages.parts.course import choose_course
-from pages.parts.form import read_field, show_form, show_model
+from pages.parts.form import read_field, show_form, show_model, write_option
 from pages.parts.frame import need_dataset, open_page
 from pages.parts.question import choose_preset, choose_question, choose_split, find_preset, version
 from pages.parts.training import WATCHED, watch_run
@@ -39,6 +39,9 @@ def choose_settings() -> RunConfig:
         choose_preset(config)
     with st.expander("Advanced", icon=":material/tune:"):
         entered = show_form(config, place, kinds, task)
+        if "image" in kinds and entered["image.modality"] == "auto":
+            told = write_option("image.modality", told_modality(asked, asked.frame.index))
+            st.caption(f"Kind of image, as the files say: {told}.")
     changes = {name: value for name, value in entered.items() if value != read_field(config, name)}
     try:
         changed = change_config(config, changes)

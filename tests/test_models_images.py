@@ -1,23 +1,29 @@
 """Networks over images: shapes, weights from elsewhere, held layers, changed and moved images."""
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from medcore.config import ImageConfig, load_config
+from medcore.config import ImageConfig, RunConfig, change_config, load_config
 from medcore.config.modalities import Modality
+from medcore.data import told_modality
 from medcore.errors import FitError
-from medcore.models.fusion import Piece
+from medcore.models.fusion import Piece, block_spec, read_piece
 from medcore.models.images import IMAGE_ENCODERS
 from medcore.models.memory import HELD, LOOK_BYTES, kept_bytes, looked_at_once
 from medcore.models.start import hold_frozen, start_encoder
 from medcore.models.views import MOVES, count_views, move_images
+from medcore.prepare import fit_preparation, prepare_rows
 from medcore.prepare.pixels import PLAIN_NAMES, Shape, fit_pixels, plain_features
-from medcore.train.images import change_images
+from medcore.train.augment import plan_augmentation
+from medcore.train.images import change_images, hide_patches
 from medcore.train.trained import LEARN_BYTES, LEAST_IMAGES, rows_to_learn
+from tests.picture_rows import picture_dataset
 
 
 @pytest.mark.parametrize("name", IMAGE_ENCODERS)
@@ -141,7 +147,7 @@ def a_batch(rows=16, side=20):
 
 def test_switched_off_nothing_changes():
     values = a_batch()
-    assert torch.equal(change_images(values, ImageConfig(**OFF).changes), values)
+    assert torch.equal(change_images(values, ImageConfig(**OFF).changes_for("other")), values)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +160,7 @@ def test_each_change_changes_images_and_is_drawn_from_the_seed(setting):
     made = []
     for _ in range(2):
         torch.manual_seed(3)
-        made.append(change_images(values, config.changes))
+        made.append(change_images(values, config.changes_for("other")))
     assert torch.equal(*made)
     assert made[0].shape == values.shape and torch.isfinite(made[0]).all()
     assert not torch.equal(made[0], values)
@@ -166,7 +172,7 @@ def test_a_turn_keeps_a_disc_in_the_middle_where_it_is_in_any_format():
         disc = ((y - height // 2) ** 2 + (x - width // 2) ** 2 < 36).float()[None, None]
         torch.manual_seed(0)
         turned = change_images(
-            disc.repeat(8, 1, 1, 1), ImageConfig(**(OFF | {"rotate": 90})).changes
+            disc.repeat(8, 1, 1, 1), ImageConfig(**(OFF | {"rotate": 90})).changes_for("other")
         )
         assert (turned - disc).abs().mean() < 0.03
 
@@ -175,21 +181,79 @@ def test_flips_are_never_drawn_unless_asked_for():
     values = torch.zeros(64, 1, 8, 8)
     values[:, :, :, :2] = 1
     torch.manual_seed(0)
-    changed = change_images(values, ImageConfig(rotate=0, shift=0.02).changes)
+    changed = change_images(values, ImageConfig(rotate=0, shift=0.02).changes_for("other"))
     assert (changed[..., :4].mean(dim=(1, 2, 3)) > changed[..., 4:].mean(dim=(1, 2, 3))).all()
 
 
 @pytest.mark.parametrize("modality", get_args(Modality))
 def test_what_is_random_suits_the_modality_and_what_is_set_wins(modality):
-    usual = ImageConfig(modality=modality).changes
+    usual = ImageConfig(modality=modality).changes_for("other")
     # Left and right or up and down mean something, as the heart on the left.
     sided = {"other", "radiograph", "ct", "mri", "ultrasound"}
     assert (usual.flips == "none") == (modality in sided)
     assert (usual.flips == "both") == (usual.rotate == 180) == (modality in {"skin", "microscopy"})
-    assert ImageConfig(modality=modality, flips="none", rotate=0).changes == usual._replace(
-        flips="none", rotate=0
+    held = ImageConfig(modality=modality, flips="none", rotate=0).changes_for("other")
+    assert held == usual._replace(flips="none", rotate=0)
+    assert load_config({"image": {"modality": modality}}).image.changes_for("skin") == usual
+    # Left open, what the images say of themselves decides.
+    assert ImageConfig().changes_for(modality) == usual
+
+
+@pytest.mark.parametrize(
+    ("codes", "source", "kind"),
+    [
+        (["DX", "CR", None], "films", "radiograph"),
+        (["CT", "CT", "CT"], "heads", "ct"),
+        (["CT", "MR", "CT"], "mixed", "other"),
+        (["radiotherapy"] * 3, "x", "other"),
+        (None, "dermamnist_64.npz", "skin"),
+        (None, "photographs", "other"),
+    ],
+)
+def test_the_kind_of_image_is_what_all_headers_say(tmp_path, codes, source, kind):
+    dataset = replace(picture_dataset(tmp_path, rows=30), source=source)
+    if codes:
+        dataset.frame["modality"] = pd.Series(codes * 10, dtype="string")
+    assert told_modality(dataset, dataset.frame.index) == kind
+    preparation = fit_preparation(dataset, dataset.frame.index.to_numpy(), RunConfig(), ())
+    block = prepare_rows(preparation, dataset).blocks["scan"]
+    assert block_spec(block, RunConfig())["modality"] == kind
+    augmentation = plan_augmentation({"scan": block}, RunConfig(), torch.device("cpu"))
+    torch.manual_seed(0)
+    piece = read_piece(block, np.arange(30), torch.device("cpu"))
+    changed = augmentation.change({"scan": piece}, torch.zeros(30)).inputs["scan"].values
+    torch.manual_seed(0)
+    expected = change_images(piece.values, ImageConfig(modality=kind).changes_for("other"))
+    assert torch.equal(changed, expected)
+
+
+@pytest.mark.parametrize("shape", [(64, 1, 30, 20), (64, 3, 1, 16, 16)])
+def test_masking_blanks_a_share_of_an_image_s_patches(shape):
+    values = torch.ones(shape)
+    hidden = hide_patches(values, 0.25)
+    assert set(hidden.unique().tolist()) == {0.0, 1.0}
+    assert float((hidden == 0).float().mean()) == pytest.approx(0.25, abs=0.04)
+    if len(shape) == 5:
+        assert torch.equal(hidden[:, 0], hidden[:, 2]), "slices are hidden alike"
+    # Whole patches of an eighth of the longer side, here 4 and 2 pixels.
+    side = -(-max(shape[-2:]) // 8)
+    corner = hidden.flatten(1, -3)[:, 0, :side, :side]
+    assert all(len(patch.unique()) == 1 for patch in corner)
+    assert torch.equal(hide_patches(values, 0.0), values)
+
+
+def test_masking_works_where_an_image_is_the_only_input(tmp_path):
+    dataset = picture_dataset(tmp_path, rows=30)
+    config = change_config(RunConfig(), {"augment.mask": 0.5} | {f"image.{n}": 0 for n in OFF})
+    rows = dataset.frame.index.to_numpy()
+    block = prepare_rows(fit_preparation(dataset, rows, config, ()), dataset).blocks["scan"]
+    device = torch.device("cpu")
+    piece = read_piece(block, rows, device)
+    batch = plan_augmentation({"scan": block}, config, device).change(
+        {"scan": piece}, piece.present
     )
-    assert load_config({"image": {"modality": modality}}).image.changes == usual
+    blank = batch.inputs["scan"].values == 0
+    assert 0.35 < float(blank.float().mean()) < 0.65
 
 
 def test_views_move_an_image_by_a_little_each_in_its_own_way():

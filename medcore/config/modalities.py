@@ -79,9 +79,10 @@ class ImageConfig(Section):
         description="Attention learns which slices count; the largest finds what shows in a few "
         "slices only; the mean suits what is everywhere.",
     )  # fmt: skip
-    modality: Modality = Field(
-        "other", title="Kind of image",
-        description="Which random changes in training are sane. Where left and right or up and "
+    modality: Literal["auto", Modality] = Field(
+        "auto", title="Kind of image",
+        description="Which random changes in training are sane; auto takes what all headers of the "
+        "files say. Where left and right or up and "
         "down mean something, or nothing is known, images are not mirrored and only turned, "
         "moved and zoomed a little; grey values of a CT are hardly changed, because Hounsfield "
         "units mean something; a retina may be mirrored sideways, as the other eye is; skin and "
@@ -140,16 +141,18 @@ class ImageConfig(Section):
         description="Share of the network's first layers whose starting weights are held.",
     )  # fmt: skip
 
-    @property
-    def changes(self) -> ImageChanges:
-        """The random changes of training images: what is set, else what suits the modality.
+    def changes_for(self, told: Modality) -> ImageChanges:
+        """Return the random changes of training images: what is set, else what suits the modality.
 
-        >>> ImageConfig(modality="skin", rotate=20).changes._asdict()["flips"]
+        `told`: what the images say of themselves, where the settings leave it open.
+
+        >>> ImageConfig(rotate=20).changes_for("skin")._asdict()["flips"]
         'both'
         """
         given = {name: getattr(self, name) for name in ImageChanges._fields}
         chosen = {name: value for name, value in given.items() if value not in (None, "auto")}
-        return CHANGES[self.modality]._replace(**chosen)
+        modality = told if self.modality == "auto" else self.modality
+        return CHANGES[modality]._replace(**chosen)
 
 
 class SeriesConfig(Section):

@@ -272,7 +272,8 @@ class AugmentConfig(Section):
     mask: float = Field(
         0.0, ge=0, le=0.9, title="Masking", json_schema_extra=ADVANCED,
         description="Share of columns hidden at random in each row, so that a network does not "
-        "lean on one of them.",
+        "lean on one of them; where an image is the only input, of its parts. "
+        "Notes, recordings and visits have settings of their own.",
     )  # fmt: skip
     noise: float = Field(
         0.0, ge=0, le=2, title="Noise", json_schema_extra=ADVANCED,

@@ -27,6 +27,7 @@ from medcore.data.kinds import outcome_candidates
 from medcore.data.labels import gather_labels, join_findings, read_labels, write_labels
 from medcore.data.media import new_media_folder
 from medcore.data.medmnist import MEDMNIST
+from medcore.data.modality import told_modality
 from medcore.data.outcome import infer_task, outcome_classes
 from medcore.data.samples import SAMPLES, Sample, load_sample
 from medcore.data.sources import holds_media
@@ -67,6 +68,7 @@ __all__ = [
     "read_table_isolated",
     "read_window",
     "series_column",
+    "told_modality",
     "treatment_arms",
     "write_horizon",
     "write_labels",

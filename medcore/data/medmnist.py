@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from medcore.config.modalities import Modality
 from medcore.errors import DataError
 
 ADDRESS = "https://zenodo.org/records/10519652/files"
@@ -24,34 +25,43 @@ MOST_BYTES = 2**30
 
 @dataclass(frozen=True)
 class MedMnist:
-    """One set: how many images, what there is to tell apart, and the MD5 of its file."""
+    """One set: how many images, what there is to tell apart, the MD5 of its file, and how images
+    were made."""
 
     name: str
     title: str
     images: int
     classes: int
     md5: str
+    modality: Modality
     licence: str = "CC BY 4.0"
 
 
 MEDMNIST = (
-    MedMnist("breastmnist", "Breast ultrasound", 780, 2, "750601b1f35ba3300ea97c75c52ff8f6"),
+    MedMnist("breastmnist", "Breast ultrasound", 780, 2,
+             "750601b1f35ba3300ea97c75c52ff8f6", "ultrasound"),
     MedMnist("pneumoniamnist", "Chest films of children, pneumonia", 5856, 2,
-             "28209eda62fecd6e6a2d98b1501bb15f"),
+             "28209eda62fecd6e6a2d98b1501bb15f", "radiograph"),
     MedMnist("chestmnist", "Chest films, fourteen findings at once", 112120, 14,
-             "02c8a6516a18b556561a56cbdd36c4a8"),
+             "02c8a6516a18b556561a56cbdd36c4a8", "radiograph"),
     MedMnist("retinamnist", "Retina, grade of retinopathy", 1600, 5,
-             "bd4c0672f1bba3e3a89f0e4e876791e4"),
+             "bd4c0672f1bba3e3a89f0e4e876791e4", "retina"),
     MedMnist("dermamnist", "Pigmented skin lesions", 10015, 7,
-             "0744692d530f8e62ec473284d019b0c7", "CC BY-NC 4.0"),
-    MedMnist("bloodmnist", "Blood cells", 17092, 8, "7053d0359d879ad8a5505303e11de1dc"),
-    MedMnist("organcmnist", "Organs in coronal CT", 23583, 11, "b9ceb9546e10131b32923c5bbeaea2b1"),
-    MedMnist("organsmnist", "Organs in sagittal CT", 25211, 11, "9ab87b696fb54e2a387ebe992d6ed5f1"),
-    MedMnist("organamnist", "Organs in axial CT", 58830, 11, "68e3f8846a6bd62f0c9bf841c0d9eacc"),
-    MedMnist("pathmnist", "Colon tissue", 107180, 9, "a8b06965200029087d5bd730944a56c1"),
+             "0744692d530f8e62ec473284d019b0c7", "skin", "CC BY-NC 4.0"),
+    MedMnist("bloodmnist", "Blood cells", 17092, 8,
+             "7053d0359d879ad8a5505303e11de1dc", "microscopy"),
+    MedMnist("organcmnist", "Organs in coronal CT", 23583, 11,
+             "b9ceb9546e10131b32923c5bbeaea2b1", "ct"),
+    MedMnist("organsmnist", "Organs in sagittal CT", 25211, 11,
+             "9ab87b696fb54e2a387ebe992d6ed5f1", "ct"),
+    MedMnist("organamnist", "Organs in axial CT", 58830, 11,
+             "68e3f8846a6bd62f0c9bf841c0d9eacc", "ct"),
+    MedMnist("pathmnist", "Colon tissue", 107180, 9,
+             "a8b06965200029087d5bd730944a56c1", "microscopy"),
     MedMnist("octmnist", "Optical coherence tomography", 109309, 4,
-             "c68d92d5b585d8d81f7112f81e2d0842"),
-    MedMnist("tissuemnist", "Kidney cells", 236386, 8, "ebe78ee8b05294063de985d821c1c34b"),
+             "c68d92d5b585d8d81f7112f81e2d0842", "other"),
+    MedMnist("tissuemnist", "Kidney cells", 236386, 8,
+             "ebe78ee8b05294063de985d821c1c34b", "microscopy"),
 )  # fmt: skip
 
 

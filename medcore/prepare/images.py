@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from medcore.config import RunConfig
+from medcore.config.modalities import Modality
 from medcore.data.media import count_slices, image_shape
+from medcore.data.modality import told_modality
 from medcore.errors import DataError, FitError
 from medcore.prepare.pixels import PLAIN_NAMES, Pixels, Shape, load_pixels
 from medcore.records import Block, Dataset
@@ -25,6 +27,7 @@ class ImageFit:
 
     `mean` and `spread` are per channel; `plain_mean` and `plain_spread` belong to the simple
     features (see `medcore.prepare.pixels`), whose mean stands in where there is no image.
+    `modality`: how the training images were made, as far as they say.
     """
 
     name: str
@@ -33,6 +36,7 @@ class ImageFit:
     spread: tuple[float, ...]
     plain_mean: tuple[float, ...]
     plain_spread: tuple[float, ...]
+    modality: Modality = "other"
     kind: Literal["image"] = "image"
 
 
@@ -69,6 +73,7 @@ def fit_image(
     return ImageFit(
         name, shape, _floats(mean), _floats(np.where(spread > 0, spread, 1.0)),
         _floats(centre), _floats(np.where(width > 1e-6, width, 1.0)),
+        told_modality(dataset, training.dropna().index),
     )  # fmt: skip
 
 
@@ -94,6 +99,7 @@ def image_block(fit: ImageFit, frame: pd.DataFrame, dataset: Dataset) -> Block:
     return Block(
         kind="image", names=names, sources=(fit.name,) * len(names), values=pixels.values,
         present=present, place=place, scale=(mean, spread), plain=plain, digest=pixels.digest,
+        traits={"modality": fit.modality},
     )  # fmt: skip
 
 

@@ -96,7 +96,7 @@ def say_training(facts: Facts) -> str:
     ran = f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)}–{max(epochs)}"
     augment = {name: value for name, value in facts.config.augment if value}
     if any(column.kind == "image" and column.role == "input" for column in facts.columns):
-        augment |= _image_changes(facts.config.image)
+        augment |= _image_changes(facts.config.image, specs)
     told = (f"{n} {v if isinstance(v, str) else format(v, 'g')}" for n, v in augment.items())
     said = ", ".join(told) or "none"
     return (
@@ -107,9 +107,11 @@ def say_training(facts: Facts) -> str:
     )
 
 
-def _image_changes(image: ImageConfig) -> dict[str, float | str]:
+def _image_changes(image: ImageConfig, specs: list[dict]) -> dict[str, float | str]:
     """Return the random changes of training images that are switched on, in words."""
-    made = image.changes
+    blocks = [block for spec in specs for block in spec["network"]["blocks"].values()]
+    told = next((block["modality"] for block in blocks if "modality" in block), "other")
+    made = image.changes_for(told)
     words = {
         "turned by up to (degrees)": made.rotate, "shifted by up to": made.shift,
         "zoomed by up to": made.zoom, "brightness and contrast by up to": made.intensity,

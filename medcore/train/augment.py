@@ -20,12 +20,14 @@ from medcore.errors import FitError
 from medcore.models import Inputs, Piece
 from medcore.records import Block
 from medcore.train.audio import change_sounds
-from medcore.train.images import change_images
+from medcore.train.images import change_images, hide_patches
 from medcore.train.series import change_series
 from medcore.train.text import hide_tokens
 
 CHANGES: dict[str, Callable[[Tensor, Any, Mapping[str, Any]], Tensor]] = {
-    "image": lambda values, config, _: change_images(values, config.changes),
+    "image": lambda values, config, traits: change_images(
+        values, config.changes_for(traits.get("modality", "other"))
+    ),
     "audio": lambda values, config, _: change_sounds(values, config),
     "text": hide_tokens,
     "series": lambda values, config, _: change_series(values, config),
@@ -89,9 +91,14 @@ class Augmentation:
             change = CHANGES.get(kind)
             values = piece.values if change is None else change(piece.values, section, traits)
             pieces[key] = Piece(values, piece.present)
-        if not self.config.mask or len(pieces) == 1:
+        if not self.config.mask:
             return pieces
-        return _hide(pieces, self.config.mask)
+        if len(pieces) > 1:
+            return _hide(pieces, self.config.mask)
+        ((key, piece),) = pieces.items()
+        if key not in self.sections or self.sections[key][0] != "image":
+            return pieces
+        return {key: Piece(hide_patches(piece.values, self.config.mask), piece.present)}
 
 
 def _rows(inputs: Inputs, some: slice) -> Inputs:

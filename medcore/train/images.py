@@ -12,6 +12,8 @@ from medcore.config import ImageChanges
 
 # The sides of an erased rectangle, as shares of the image's.
 ERASED = (0.1, 0.3)
+# Patches along an image's longer side.
+PATCHES = 8
 
 
 def change_images(values: Tensor, changes: ImageChanges) -> Tensor:
@@ -31,6 +33,20 @@ def change_images(values: Tensor, changes: ImageChanges) -> Tensor:
     if changes.noise:
         values = values + torch.randn_like(values) * changes.noise
     return _erase(values, changes.erase) if changes.erase else values
+
+
+def hide_patches(values: Tensor, share: float) -> Tensor:
+    """Return standardised images with a share of their patches blanked to the training mean.
+
+    Patches are an eighth of the longer side; of a volume the same in all slices. Drawn from
+    torch's generator.
+    """
+    height, width = values.shape[-2:]
+    side = max(1, -(-max(height, width) // PATCHES))
+    cells = -(-height // side), -(-width // side)
+    hidden = torch.rand(len(values), *cells, device=values.device) < share
+    hidden = hidden.repeat_interleave(side, 1).repeat_interleave(side, 2)[:, :height, :width]
+    return values.masked_fill(hidden.view(-1, *[1] * (values.ndim - 3), height, width), 0.0)
 
 
 def _either_way(values: Tensor, reach: float) -> Tensor:

@@ -163,7 +163,8 @@ def _loss(
     network: ImageAutoencoder, blocks: Sequence[Block], images: np.ndarray, config: RunConfig,
     device: torch.device,
 ) -> Tensor:  # fmt: skip
-    values = change_images(_read(blocks, images, device), config.image.changes)
+    told = blocks[0].traits.get("modality", "other")
+    values = change_images(_read(blocks, images, device), config.image.changes_for(told))
     return network.errors(values)[1].mean()
 
 

@@ -35,6 +35,7 @@ FIELD_WORDS: dict[str, Mapping[str, str]] = {
     "model.recalibration": RECALIBRATION_TITLES,
     "evaluate.threshold": NEEDS,
     "image.modality": {
+        "auto": "As the files say",
         "other": "Other, or mixed", "radiograph": "Radiograph", "ct": "CT", "mri": "MRI",
         "ultrasound": "Ultrasound", "skin": "Skin", "retina": "Retina",
         "microscopy": "Tissue or cells under the microscope",
