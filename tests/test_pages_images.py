@@ -292,6 +292,42 @@ def test_an_unusual_image_is_warned_of_and_a_usual_one_described():
     assert ["20%" in caption.value for caption in app.caption] == [True]
 
 
+def test_the_map_of_a_volume_is_scrolled_through_and_starts_where_it_is_highest(monkeypatch):
+    def page():
+        from types import SimpleNamespace
+
+        from medcore.records import Column
+        from pages.parts.saliency import show_saliency
+
+        run = SimpleNamespace(summary={"task": "binary"})
+        show_saliency(run, {}, Column("label", "category", "outcome"))
+
+    def answer(*_, method, slice=2):
+        place = slice
+        return {"pixels": np.full((4, 4), 50 * place).tolist(), "found": np.ones((4, 4)).tolist(),
+                "slice": place, "slices": 5, "weight": 1.0, "likeness": 0.1,
+                "layer": ""}  # fmt: skip
+
+    part = "pages.parts.saliency"
+    case = SimpleNamespace(row=0, column="scan", target="yes", positive="yes")
+    monkeypatch.setattr(f"{part}.has_table", lambda _: True)
+    monkeypatch.setattr(f"{part}.choose_case", lambda *_: case)
+    monkeypatch.setattr(f"{part}.ask_case", answer)
+    shown = []
+    monkeypatch.setattr(
+        f"{part}._name_image", lambda said, high: shown.append((said["slice"], high))
+    )
+    monkeypatch.setattr(f"{part}.say_share", lambda _: None)
+    monkeypatch.setattr(f"{part}.show_similar", lambda *_: None)
+    app = AppTest.from_function(page).run()
+    check(app)
+    slider = next(s for s in app.slider if s.label == "Slice")
+    assert (slider.min, slider.max, slider.value) == (1, 5, 3)
+    slider.set_value(5).run()
+    check(app)
+    assert shown == [(2, 2), (4, 2)]
+
+
 def test_results_show_the_most_unusual_test_images_of_a_model_that_can_tell(monkeypatch, tmp_path):
     def page():
         from pages.parts.unusual import show_unusual

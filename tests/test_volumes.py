@@ -10,7 +10,8 @@ import torch
 from medcore import pipeline
 from medcore.config import RunConfig, change_config
 from medcore.data.media import MediaFolder, count_slices
-from medcore.explanation.images import choose_slice
+from medcore.explanation.images import choose_slice, explain_image
+from medcore.explanation.subject import open_subject
 from medcore.models import read_piece
 from medcore.models.images import FLAT_ENCODERS, IMAGE_ENCODERS
 from medcore.models.images.slices import SlicePool
@@ -168,3 +169,14 @@ def test_a_run_over_volumes_is_judged(balls, tmp_path):
     config = change_config(RunConfig(), settings)
     evaluation = pipeline.run(config, replace(balls[0]), Watch(), folder=tmp_path / "run")
     assert 0 <= evaluation.parts["test"].metrics["auroc"].value <= 1
+    subject = open_subject(tmp_path / "run", balls[0])
+    asked = (subject, int(subject.judged[0]), "scan", "yes", "hires_cam")
+    each = [explain_image(*asked, place) for place in range(SLICES)]
+    assert [said["slice"] for said in each] == list(range(SLICES))
+    assert all(said["slices"] == SLICES for said in each)
+    peaks = [np.abs(said["found"]).max() for said in each]
+    assert max(peaks) == pytest.approx(1)
+    first = explain_image(*asked)
+    assert first["slice"] == int(np.argmax(peaks))
+    assert first["found"] == each[first["slice"]]["found"]
+    assert len({str(said["pixels"]) for said in each}) == SLICES

@@ -21,13 +21,18 @@ METHODS = {
 
 
 def explain_image(
-    subject: Subject, row_id: int, column: str, target: str, method: str
+    subject: Subject,
+    row_id: int,
+    column: str,
+    target: str,
+    method: str,
+    wanted: int | None = None,
 ) -> dict[str, Any]:
     """Return where the model looked in a row's image for a class, JSON-ready.
 
     `found` (height, width) is the weighted mean over the networks that look at the column, each
-    scaled to a largest size of 1, and `pixels` the image as they see it, 0–255; of a volume those
-    of the `slice` in which the map is highest. `weight` is
+    scaled to a largest size of 1, and `pixels` the image as they see it, 0–255; of a volume of
+    `slices` those of one `slice`, the `wanted` or that in which the map is highest. `weight` is
     their share in the model, `layer` the one whose places are shown, if any; `likeness` the rank
     correlation with the map of networks that learned nothing: near 0 where the map tells of what
     was learned. Raises `ConfigError` where nothing can be shown.
@@ -59,14 +64,17 @@ def explain_image(
         raise ConfigError(f"No network of this model looks at '{column}'.")
     pixels = _pixels(next(iter(rows.values())), column)
     found, blank = np.asarray(found), np.asarray(blank)
-    place = choose_slice(found, pixels)
-    if place is not None:
-        pixels = pixels[place]
-        found, blank = (one[place] if one.ndim == 3 else one for one in (found, blank))
+    chosen, slices = choose_slice(found, pixels), 1
+    if chosen is not None:
+        slices = len(pixels)
+        chosen = chosen if wanted is None else min(max(wanted, 0), slices - 1)
+        pixels = pixels[chosen]
+        found, blank = (one[chosen] if one.ndim == 3 else one for one in (found, blank))
     return {
         "found": np.round(found / weight, 3).tolist(),
         "pixels": pixels.tolist(),
-        "slice": place,
+        "slice": chosen,
+        "slices": slices,
         "weight": weight,
         "likeness": saliency.map_likeness(found, blank),
         "layer": saliency.name_layer(look, method),

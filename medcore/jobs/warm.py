@@ -258,7 +258,7 @@ def _explain_image(request: Mapping[str, Any]) -> dict[str, Any]:
     from medcore.explanation.images import explain_image
 
     asked = (request["row"], request["column"], request["target"], request["method"])
-    return explain_image(_subject(request), *asked)
+    return explain_image(_subject(request), *asked, request.get("slice"))
 
 
 def _explain_note(request: Mapping[str, Any]) -> dict[str, Any]:

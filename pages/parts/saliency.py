@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -41,12 +42,23 @@ def show_saliency(run: Run, columns: Mapping[str, Column], outcome: Column) -> N
     if case is None:
         return
     waiting, icon = "Looking where the network looked …", ":material/image_not_supported:"
-    said = ask_case(run, case, "explain_image", waiting, icon, method=method)
+    asked = (run, case, "explain_image", waiting, icon)
+    said = ask_case(*asked, method=method)
     if said is None:
         return
+    highest = said["slice"]
+    if said["slices"] > 1:
+        wanted = st.slider(
+            "Slice", 1, said["slices"], highest + 1,
+            key=f"saliency_slice_{case.row}_{case.column}_{case.target}_{method}",
+            help="Of the slices the network gets, in the order in which they lie in the body; at "
+            "first that in which the map is highest. All have one scale.",
+        )  # fmt: skip
+        if wanted != highest + 1:
+            said = ask_case(*asked, method=method, slice=wanted - 1) or said
     pixels, found = np.array(said["pixels"], np.uint8), np.array(said["found"])
     left, right = st.columns(2)
-    left.image(enlarge(pixels, SIDE), caption=_name_image(said["slice"]), width="stretch")
+    left.image(enlarge(pixels, SIDE), caption=_name_image(said, highest), width="stretch")
     caption = f"Orange speaks for “{case.target}”, blue against it "
     right.image(
         enlarge(_overlay(pixels, found, opacity), SIDE),
@@ -63,10 +75,11 @@ def _name(method: str, layer: str) -> str:
     return f"{METHODS[method]}, layer {layer}" if layer else METHODS[method]
 
 
-def _name_image(place: int | None) -> str:
-    if place is None:
+def _name_image(said: Mapping[str, Any], highest: int | None) -> str:
+    if highest is None:
         return "The image, as the network gets it"
-    return f"Slice {place + 1} of those the network gets: where the map is highest"
+    told = f"Slice {said['slice'] + 1} of the {said['slices']} the network gets"
+    return f"{told}: where the map is highest" if said["slice"] == highest else told
 
 
 def _overlay(pixels: np.ndarray, found: np.ndarray, opacity: float) -> np.ndarray:
