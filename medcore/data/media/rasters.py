@@ -39,7 +39,7 @@ def is_raster(head: bytes, _: str) -> bool:
 
 def decode_raster(path: Path, name: str) -> Picture:
     """Decode PNG, JPEG, GIF or BMP: turned upright, transparency on black, palettes resolved."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
@@ -56,6 +56,8 @@ def decode_raster(path: Path, name: str) -> Picture:
             return Picture(plain_pixels(ImageOps.exif_transpose(image)))
     except DataError:
         raise
+    except UnidentifiedImageError:
+        raise DataError(f"'{name}' begins like an image, but the rest is damaged.") from None
     except Image.DecompressionBombError as error:
         count = next((int(word) for word in str(error).replace("(", " ").split()
                       if word.isdigit()), 0)  # fmt: skip
