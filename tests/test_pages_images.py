@@ -233,7 +233,8 @@ def bring(path, tmp_path, **wishes):
 
 
 def test_data_says_what_became_of_rows_without_an_image_and_images_without_a_row(tmp_path):
-    files = {f"{n}.png": as_png(a_picture()) for n in range(6)} | {"5.png": b"\x89PNG\r\n\x1a\nbroken"}
+    files = {f"{n}.png": as_png(a_picture()) for n in range(6)}
+    files["5.png"] = b"\x89PNG\r\n\x1a\nbroken"
     rows = "".join(f"{n}.png,{n % 2}\n" for n in range(1, 8))
     app = bring(write_zip(tmp_path / "x.zip", files | {"t.csv": f"file,ill\n{rows}"}), tmp_path)
     check(app)
