@@ -14,12 +14,14 @@ from medcore.apply import open_run, predict_file, predict_patient
 from medcore.config import RunConfig, change_config, preset_config, preset_values
 from medcore.data import configure_dataset
 from medcore.errors import ConfigError, DataError, FitError
-from medcore.prepare import fit_preparation
+from medcore.prepare import fit_preparation, prepare_rows
 from medcore.prepare.pixels import load_pixels
 from medcore.recipes.plan import make_plan
 from medcore.records import Watch
 from medcore.split import make_split
+from medcore.train import train_network
 from tests.picture_rows import draw_picture, picture_dataset
+from tests.prepared_rows import finish
 
 SETTINGS = {
     "train.epochs": 3, "train.batch_size": 16, "train.learning_rate": 3e-3, "model.ensemble": 2,
@@ -71,6 +73,18 @@ def test_how_often_a_network_is_fitted_hangs_on_the_images_own_size(finished, mo
     for limit, fits in ((work, 3), (work - 1, 1)):
         monkeypatch.setattr("medcore.recipes.plan.QUICK", limit)
         assert len(make_plan(dataset, parts, config, ("lower", "upper")).members) == fits
+
+
+@pytest.mark.parametrize(("rows", "batch"), [(120, 15), (30, 8), (6, 6)])
+def test_of_few_images_a_pass_has_several_steps(tmp_path, rows, batch):
+    dataset = picture_dataset(tmp_path, rows)
+    config = change_config(RunConfig(), {"train.epochs": 1})
+    ids = dataset.frame.index.to_numpy()
+    prepared = prepare_rows(fit_preparation(dataset, ids, config, ("lower", "upper")), dataset)
+    for name, given, expected in (("resnet_small", 128, batch), ("resnet_small", 4, 4)):
+        settings = change_config(config, {"model.name": name, "train.batch_size": given})
+        _, trained = finish(train_network(name, prepared, None, settings, fit="x", seed=0))
+        assert trained.spec["batch_size"] == expected
 
 
 def test_new_pictures_come_back_with_predictions_in_their_order(finished, tmp_path):

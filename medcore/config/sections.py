@@ -178,7 +178,7 @@ class TrainConfig(Section):
     )  # fmt: skip
     batch_size: int = Field(
         128, ge=1, le=65536, title="Batch size", json_schema_extra=ADVANCED,
-        description="Patients per learning step.",
+        description="Patients per learning step; of few images fewer, so that each pass has eight.",
     )  # fmt: skip
     optimizer: Literal["adamw", "sgd"] = Field(
         "adamw", title="Optimiser", json_schema_extra=ADVANCED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from medcore.config import ImageConfig
@@ -92,8 +93,9 @@ def say_training(facts: Facts) -> str:
     specs = [m["spec"] for m in facts.model.get("members", []) if "epochs" in m["spec"]]
     if not specs:
         return "Fitted in one go; there are no epochs."
-    train, epochs = facts.config.train, [int(spec["best_epoch"]) for spec in specs]
-    ran = f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)}–{max(epochs)}"
+    train = facts.config.train
+    ran = _span(int(spec["best_epoch"]) for spec in specs)
+    batch = _span(int(spec.get("batch_size", train.batch_size)) for spec in specs)
     augment = {name: value for name, value in facts.config.augment if value}
     if any(column.kind == "image" and column.role == "input" for column in facts.columns):
         augment |= _image_changes(facts.config.image, specs)
@@ -101,15 +103,23 @@ def say_training(facts: Facts) -> str:
     said = ", ".join(told) or "none"
     return (
         f"{train.optimizer} with learning rate {train.learning_rate:g} ({train.schedule}), batches "
-        f"of {train.batch_size}, weight decay {train.weight_decay:g}; at most {train.epochs} "
+        f"of {batch}, weight decay {train.weight_decay:g}; at most {train.epochs} "
         f"epochs, stopped after {train.patience} without a better validation loss; best epoch "
         f"{ran}. Augmentation: {said}."
     )
 
 
+def _span(numbers: Iterable[int]) -> str:
+    """Return "3", or "3–7"."""
+    found = sorted(set(numbers))
+    return f"{found[0]}" if len(found) == 1 else f"{found[0]}–{found[-1]}"
+
+
 def _image_changes(image: ImageConfig, specs: list[dict]) -> dict[str, float | str]:
     """Return the random changes of training images that are switched on, in words."""
-    blocks = [block for spec in specs for block in spec["network"]["blocks"].values()]
+    blocks = [
+        block for spec in specs for block in spec.get("network", {}).get("blocks", {}).values()
+    ]
     told = next((block["modality"] for block in blocks if "modality" in block), "other")
     made = image.changes_for(told)
     words = {

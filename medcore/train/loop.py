@@ -59,6 +59,8 @@ from medcore.train.trained import (
 )
 
 JUDGE_ROWS = 1024
+# An epoch over images has so many steps, unless they would be of fewer rows than this.
+LEAST_STEPS, LEAST_BATCH = 8, 8
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,13 @@ class Course:
 
     @cached_property
     def batch_size(self) -> int:
-        """Rows per step."""
+        """Rows per step: as is set, but of few images fewer, so that an epoch has steps.
+
+        A network with batch normalisation over images learns next to nothing in one step an epoch.
+        """
         size = self.config.batch_size
+        if any(block.kind == "image" for block in self.train.blocks.values()):
+            size = min(size, max(LEAST_BATCH, len(self.train) // LEAST_STEPS))
         return size if self.hazards is None else max(size, self.hazards.least_rows(self.train))
 
     @property
@@ -150,7 +157,8 @@ def train_network(
     if not state.finished:
         yield from _run_epochs(state, course, pause)
     spec = _describe_fit(state, train, config) | {
-        "network": network, "fit": fit, "seed": seed, "stopped": pause.stopped
+        "network": network, "fit": fit, "seed": seed, "stopped": pause.stopped,
+        "batch_size": min(course.batch_size, len(course.train)),
     }  # fmt: skip
     trained = TrainedNetwork(spec, state.weights())
     return _with_risks(trained, train, hazards) if isinstance(hazards, Hazards) else trained
