@@ -20,7 +20,7 @@ from medcore.prepare import fit_preparation, prepare_rows
 from medcore.recipes.looking import unlabelled_rows
 from medcore.records import Column, Watch
 from medcore.report.claim import _say_start
-from medcore.report.making import say_training
+from medcore.report.training import say_training
 from medcore.train.pretraining import train_autoencoder, unusual_shares
 from tests.picture_rows import draw_picture, picture_dataset
 from tests.prepared_rows import KeptCheckpoint, finish, fit

@@ -1,8 +1,8 @@
 """The report that writes itself: what a finished run's folder knows, for readers and for machines.
 
-`facts.py` reads the folder, `patients.py` and `making.py` put it in sentences, `checklist.py`,
-`tripod.py` and `claim.py` fill in checklists, `document.py` and `card.py` write the report and the
-model card, `exchange.py` the ONNX model (`graph.py`, `members.py`), `write.py` all of it.
+`facts.py` reads the folder, `patients.py`, `making.py` and `training.py` put it in sentences,
+`checklist.py`, `tripod.py` and `claim.py` fill in checklists, `document.py` and `card.py` write the
+report and the model card, `exchange.py` the ONNX model (`graph.py`, `members.py`), `write.py` all.
 """
 
 from medcore.report.author import AuthorWords, author_words, keep_author_words

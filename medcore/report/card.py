@@ -17,6 +17,7 @@ from medcore.report.claim import is_imaging
 from medcore.report.document import RESEARCH, say_limits
 from medcore.report.facts import Facts
 from medcore.report.numbers import Numbers
+from medcore.report.training import say_training
 
 HUB_NAMES = {"auroc": "roc_auc", "auprc": "average_precision", "brier": "brier_score"}
 
@@ -125,7 +126,7 @@ def _tell_training(facts: Facts) -> list[str]:
         ("Missing values", making.say_missing_handling(facts)),
         ("Preparation", making.say_preparation(facts)),
         ("Rare classes", making.say_balance(facts)),
-        ("Training", making.say_training(facts)),
+        ("Training", say_training(facts)),
         ("Seed", str(facts.config.seed)),
         ("Computed with", making.say_environment(facts)),
         ("Time it took", making.say_seconds(facts)),

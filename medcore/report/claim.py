@@ -10,6 +10,7 @@ from medcore.report import making, patients
 from medcore.report.checklist import Item
 from medcore.report.facts import Facts
 from medcore.report.further import say_drivers, say_optimism, say_validations
+from medcore.report.training import say_training
 from medcore.store.folder import EXPLANATION, OPTIMISM, VALIDATIONS, read_predictions
 
 WORST = 10
@@ -52,7 +53,7 @@ def _say_start(facts: Facts) -> str:
 def _say_selection(facts: Facts) -> str:
     return (
         "The state with the smallest validation loss is kept; test rows take no part. "
-        f"{making.say_training(facts)}"
+        f"{say_training(facts)}"
     )
 
 
@@ -133,7 +134,7 @@ ITEMS = (
     Item("22", "The model in detail", making.say_model, "model.json"),
     Item("23", "Software and versions", making.say_environment, "environment.json"),
     Item("24", "How parameters were initialised", _say_start, "model.json, config.json"),
-    Item("25", "Training: augmentation, settings, epochs", making.say_training,
+    Item("25", "Training: augmentation, settings, epochs", say_training,
          "config.json, model.json"),
     Item("26", "How the final model was chosen", _say_selection, "config.json, model.json"),
     Item("27", "Ensembling", _say_ensemble, "model.json"),

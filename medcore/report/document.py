@@ -26,6 +26,7 @@ from medcore.report.checklist import ABSENT, Answer
 from medcore.report.facts import Facts
 from medcore.report.further import Section, further_sections
 from medcore.report.numbers import Numbers, point, write_measure, write_value
+from medcore.report.training import say_training
 
 RESEARCH = "Research use only. Not a medical device."
 LIMITS = (
@@ -115,7 +116,7 @@ def _sections(facts: Facts, export: str) -> dict[str, list[tuple[str, str | None
             ("Rare classes", making.say_balance(facts)),
             ("Recalibration", making.say_recalibration(facts)),
             ("Model", making.say_model(facts)),
-            ("Training", making.say_training(facts)),
+            ("Training", say_training(facts)),
             ("Threshold", making.say_threshold(facts)),
         ],
         "judging": [

@@ -6,6 +6,7 @@ from medcore.evaluate import label_model, write_headline
 from medcore.report import further, making, patients
 from medcore.report.checklist import Item
 from medcore.report.facts import WEIGHTS, Facts
+from medcore.report.training import say_training
 
 
 def _say_title(facts: Facts) -> str:
@@ -44,7 +45,7 @@ def _say_missing(facts: Facts) -> str | None:
 
 
 def _say_development(facts: Facts) -> str:
-    said = (making.say_model(facts), making.say_training(facts), patients.say_split(facts),
+    said = (making.say_model(facts), say_training(facts), patients.say_split(facts),
             further.say_optimism(facts))  # fmt: skip
     return " ".join(sentence for sentence in said if sentence)
 
