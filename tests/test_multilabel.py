@@ -442,6 +442,10 @@ def test_chest_films_ask_for_their_fourteen_findings(tmp_path):
     np.savez(tmp_path / "chestmnist.npz", **arrays)
     media = tmp_path / "media"
     dataset = read_arrays(tmp_path / "chestmnist.npz", media, name="Chest", sha256="3" * 64)
+    # What is uploaded keeps no name of a file but that of the data set.
+    (tmp_path / "chestmnist.npz").rename(tmp_path / "upload.npz")
+    again = read_arrays(tmp_path / "upload.npz", media, name="chestmnist", sha256="3" * 64)
+    assert list(again.frame) == list(dataset.frame)
     config = change_config(
         RunConfig(),
         QUICK | {"model.name": "resnet_small", "train.epochs": 1, "evaluate.resamples": 100},

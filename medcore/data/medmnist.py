@@ -65,6 +65,16 @@ MEDMNIST = (
 )  # fmt: skip
 
 
+def known_set(*names: str) -> MedMnist | None:
+    """Return the set that a file, or what is read from it, is named for; None for any other.
+
+    >>> known_set("upload.npz", "PneumoniaMNIST_64").modality
+    'radiograph'
+    """
+    lower = tuple(name.lower() for name in names)
+    return next((s for s in MEDMNIST if any(name.startswith(s.name) for name in lower)), None)
+
+
 def fetch_medmnist(
     chosen: MedMnist,
     target: Path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from medcore.config.modalities import Modality
-from medcore.data.medmnist import MEDMNIST
+from medcore.data.medmnist import known_set
 from medcore.records import Dataset
 
 # Where a reader of files notes what their headers say, also beside a column of the same name.
@@ -33,5 +33,5 @@ def told_modality(dataset: Dataset, rows: pd.Index) -> Modality:
             kinds = {CODES.get(code, "other") for code in said.tolist()}
             if kinds:
                 return kinds.pop() if len(kinds) == 1 else "other"
-    file = dataset.source.lower()
-    return next((known.modality for known in MEDMNIST if file.startswith(known.name)), "other")
+    known = known_set(dataset.source, dataset.name)
+    return "other" if known is None else known.modality

@@ -11,6 +11,7 @@ import pandas as pd
 
 from medcore.data.media.files import MediaFolder
 from medcore.data.media.tables import media_dataset
+from medcore.data.medmnist import known_set
 from medcore.errors import DataError
 from medcore.records import Column, Dataset
 
@@ -57,7 +58,8 @@ def read_arrays(path: Path, media: Path, *, name: str, sha256: str) -> Dataset:
         )
     frame = pd.concat(parts, ignore_index=True)
     labels = [name for name in frame.columns if name not in ("image", "split")]
-    if len(labels) == len(CHEST) and path.name.lower().startswith("chestmnist"):
+    known = known_set(path.name, name)
+    if len(labels) == len(CHEST) and known is not None and known.name == "chestmnist":
         frame = frame.rename(columns=dict(zip(labels, CHEST, strict=True)))
         labels = list(CHEST)
     yes_no = all(set(frame[label]) <= {"0", "1"} for label in labels)
