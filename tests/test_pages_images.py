@@ -110,6 +110,16 @@ def test_what_was_removed_is_listed(scans):
     assert "KNOWN" not in removed.to_string()
 
 
+def blank_out(app, workspace):
+    """Press the button and wait until the new data set stands there."""
+    app.button(key="blank_out").click().run()
+    check(app)
+    (job,) = list_jobs(workspace, kind="blank")
+    assert wait(workspace, job.id, timeout=60).state == "finished"
+    app.run()
+    check(app)
+
+
 def test_writing_is_blanked_out_in_a_new_data_set_and_the_old_one_goes(scans):
     workspace, row = scans
     app = open_page("images", workspace=workspace.id, dataset=row.id)
@@ -117,12 +127,7 @@ def test_writing_is_blanked_out_in_a_new_data_set_and_the_old_one_goes(scans):
     boxes = {box.label: box for box in app.number_input}
     for label, value in (("Top", 0), ("Left", 0), ("Bottom", 9), ("Right", 79)):
         boxes[f"{label} (pixel)"].set_value(value)
-    app.button(key="blank_out").click().run()
-    check(app)
-    (job,) = list_jobs(workspace, kind="blank")
-    assert wait(workspace, job.id, timeout=60).state == "finished"
-    app.run()
-    check(app)
+    blank_out(app, workspace)
     assert "may have names written" not in words(app)
     (left,) = list_datasets(workspace)
     assert left.name == "Scans, blanked"
@@ -151,12 +156,7 @@ def test_blanking_out_plain_pictures_is_told_and_so_are_the_models_that_saw_the_
     app = open_page("images", workspace=workspace.id, dataset=row.id)
     assert "1 model learned from these images with the writing in them" in words(app)
     app.checkbox(key="blank_delete").uncheck()
-    app.button(key="blank_out").click().run()
-    check(app)
-    (job,) = list_jobs(workspace, kind="blank")
-    assert wait(workspace, job.id, timeout=60).state == "finished"
-    app.run()
-    check(app)
+    blank_out(app, workspace)
     assert "Parts of 1 image were blanked out by hand." in words(app)
     assert "came without headers" in words(app)
     assert "learned from these images" not in words(app)

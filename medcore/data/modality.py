@@ -8,8 +8,8 @@ from medcore.config.modalities import Modality
 from medcore.data.medmnist import known_set
 from medcore.records import Dataset
 
-# Where a reader of files notes what their headers say, also beside a column of the same name.
-COLUMNS = ("modality_medcore", "modality")
+# Where the reader of DICOM notes what headers say; a table's own column is renamed beside it.
+COLUMN = "modality"
 # DICOM's own words for how images were made (PS3.3, C.7.3.1.1.1).
 CODES: dict[str, Modality] = {
     **dict.fromkeys(("CR", "DX", "MG", "IO", "PX", "RG", "RF", "XA"), "radiograph"),
@@ -27,11 +27,9 @@ def told_modality(dataset: Dataset, rows: pd.Index) -> Modality:
 
     "other" where headers differ, say something else, or nothing is known.
     """
-    for name in COLUMNS:
-        if name in dataset.frame.columns:
-            said = dataset.frame.loc[rows, name].dropna().astype(str).str.upper().unique()
-            kinds = {CODES.get(code, "other") for code in said.tolist()}
-            if kinds:
-                return kinds.pop() if len(kinds) == 1 else "other"
+    if COLUMN in dataset.frame.columns:
+        said = dataset.frame.loc[rows, COLUMN].dropna().astype(str).str.upper().unique()
+        if kinds := {CODES.get(code, "other") for code in said.tolist()}:
+            return kinds.pop() if len(kinds) == 1 else "other"
     known = known_set(dataset.source, dataset.name)
     return "other" if known is None else known.modality

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from medcore.errors import MedcoreError
@@ -15,9 +14,9 @@ from medcore.records import Column, Run
 from pages.parts import state
 from pages.parts.runs import question
 from pages.parts.shares import write_value
-from pages.parts.thumbnails import draw_thumbnail
+from pages.parts.thumbnails import show_gallery
 
-SIDE, SAME = 150, 0.5
+SAME = 0.5
 TITLE = "Training images most like this one"
 
 
@@ -37,17 +36,12 @@ def show_similar(
     if (usual := said["usual"].get(target)) is not None:
         words += f" Of all {said['compared']:,} compared, {usual:.0%} had."
     st.markdown(words)
-    dataset = state.table_of(run.dataset)
-    flowing = st.container(horizontal=True)
-    for near in said["nearest"]:
-        with flowing.container(width=SIDE):
-            cell = dataset.frame[column].get(near["row"])
-            if dataset.media is not None and not pd.isna(cell):
-                st.image(draw_thumbnail(dataset.media, str(cell), SIDE))
-            st.caption(
-                f"Row {near['row'] + 1}: {outcome.name} = "
-                f"**{write_value(outcome, near['outcome'])}**, likeness {near['likeness']:.2f}"
-            )
+    captions = {
+        near["row"]: f"Row {near['row'] + 1}: {outcome.name} = "
+        f"**{write_value(outcome, near['outcome'])}**, likeness {near['likeness']:.2f}"
+        for near in said["nearest"]
+    }
+    show_gallery(state.table_of(run.dataset), column, captions)
     st.caption(_say_check(said))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from medcore.errors import MedcoreError
 from medcore.figures.pictures import encode_picture, show_grey
 from medcore.records import Dataset
 
-SIDE = 96
+SIDE, TILE = 96, 150
 
 
 @st.cache_data(scope="session", max_entries=2000, show_spinner=False)
@@ -23,6 +24,17 @@ def draw_thumbnail(media: Path, name: str, side: int = SIDE) -> str:
     except MedcoreError:
         return ""
     return encode_picture(show_grey(pixels), side)
+
+
+def show_gallery(dataset: Dataset, column: str, captions: Mapping[int, str]) -> None:
+    """Show the pictures of some rows side by side, each over its caption."""
+    flowing = st.container(horizontal=True)
+    for row, caption in captions.items():
+        with flowing.container(width=TILE):
+            cell = dataset.frame[column].get(row)
+            if dataset.media is not None and not pd.isna(cell):
+                st.image(draw_thumbnail(dataset.media, str(cell), TILE))
+            st.caption(caption)
 
 
 def show_rows(dataset: Dataset, rows: int = 50, height: int = 280) -> None:

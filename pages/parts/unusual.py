@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from medcore.errors import MedcoreError
@@ -13,9 +12,7 @@ from medcore.records import Evaluation, Run
 from medcore.store import read_columns
 from pages.parts import state
 from pages.parts.runs import has_table, question
-from pages.parts.thumbnails import draw_thumbnail
-
-SIDE = 150
+from pages.parts.thumbnails import show_gallery
 
 
 def show_unusual(run: Run, _evaluation: Evaluation) -> None:
@@ -37,14 +34,11 @@ def show_unusual(run: Run, _evaluation: Evaluation) -> None:
         f"{UNUSUAL:.0%} of training images; about {expected:,} would be if all were of one kind. "
         "See whether these are of the right kind, well taken and the right way up."
     )
-    dataset = state.table_of(run.dataset)
-    flowing = st.container(horizontal=True)
-    for image in said["images"]:
-        with flowing.container(width=SIDE):
-            cell = dataset.frame[column].get(image["row"])
-            if dataset.media is not None and not pd.isna(cell):
-                st.image(draw_thumbnail(dataset.media, str(cell), SIDE))
-            st.caption(f"Row {image['row'] + 1}: more unusual than {image['share']:.0%}")
+    captions = {
+        image["row"]: f"Row {image['row'] + 1}: more unusual than {image['share']:.0%}"
+        for image in said["images"]
+    }
+    show_gallery(state.table_of(run.dataset), column, captions)
 
 
 @st.cache_data(scope="session", max_entries=8, show_spinner=False)
