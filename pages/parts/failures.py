@@ -12,11 +12,11 @@ from medcore.store import read_columns
 from pages.parts import state
 from pages.parts.columns import KINDS
 from pages.parts.findings import finding_of, load_predictions
-from pages.parts.form import batched
 from pages.parts.player import play
-from pages.parts.thumbnails import draw_thumbnail
+from pages.parts.thumbnails import TILE, draw_thumbnail
 
-MOST, ROW, SIDE = 8, 4, 160
+# A player needs more room than a picture.
+MOST, PLAYER = 8, 260
 TASKS = ("binary", "multiclass")
 
 
@@ -45,10 +45,11 @@ def show_failures(run: Run, evaluation: Evaluation) -> None:
         + ". Those the model was surest of come first: look for poor images or recordings, wrong "
         "labels, and what they share."
     )
-    for four in batched(list(cases.head(MOST).itertuples()), ROW):
-        for place, case in zip(st.columns(ROW), four, strict=False):
-            with place:
-                _show_case(dataset, pictures[0], case)
+    # As many beside each other as the screen has room for.
+    flowing = st.container(horizontal=True)
+    for case in cases.head(MOST).itertuples():
+        with flowing.container(width=PLAYER if pictures[0].kind == "audio" else TILE):
+            _show_case(dataset, pictures[0], case)
     _show_shared(dataset, called)
     with st.expander("All of them in a table"):
         st.dataframe(
@@ -89,7 +90,7 @@ def _show_case(dataset: Dataset, column: Column, case) -> None:
         if column.kind == "audio":
             play(dataset.media, str(cell))
         else:
-            st.image(draw_thumbnail(dataset.media, str(cell), SIDE))
+            st.image(draw_thumbnail(dataset.media, str(cell), TILE))
     else:
         st.markdown(f"*No {KINDS[column.kind]}*")
     st.caption(

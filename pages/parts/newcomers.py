@@ -80,7 +80,9 @@ def choose_newcomers(run: Run) -> DatasetRow | None:
             st.rerun()
     with left:
         if not rows:
-            st.info("No other table is in this workspace yet; bring one.", icon=":material/upload:")
+            st.info(
+                "No other data set is in this workspace yet; bring one.", icon=":material/upload:"
+            )
             return None
         picked = st.session_state.get(PICKED)
         chosen = st.selectbox(
